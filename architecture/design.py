@@ -1,0 +1,115 @@
+"""A whole design, and the rules that hold between its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from architecture.edge import Edge
+from architecture.objectives import Objective
+from architecture.operations import Alert, Drill, Failover, FailureMode
+from architecture.replication import Cache, Consensus, Database, Documents
+from architecture.services import Api, Companion, Emergency, Inference
+from architecture.topology import Link, Service, Site, Storage
+from architecture.values import Name, Strict
+from architecture.workload import Workload
+
+
+class Design(Strict):
+    """One system: what it is made of, what it promises, and who uses it."""
+
+    name: Name
+    title: str
+    description: str
+    requirements: tuple[str, ...] = Field(description="requirement ids the design represents")
+    left_out: dict[str, str] = Field(
+        default_factory=dict,
+        description="requirement ids without bearing on capacity, availability or recovery: why",
+    )
+    sites: dict[Name, Site] = Field(min_length=1)
+    links: tuple[Link, ...] = ()
+    storage: Storage | None = None
+    edge: Edge
+    database: Database
+    cache: Cache | None = None
+    documents: Documents | None = None
+    api: Api
+    inference: Inference
+    companions: dict[Name, Companion] = Field(default_factory=dict)
+    failover: Failover | None = None
+    emergency: Emergency | None = None
+    workload: Workload
+    objectives: tuple[Objective, ...] = Field(min_length=1)
+    failures: dict[Name, FailureMode] = Field(default_factory=dict)
+    drills: dict[Name, Drill] = Field(default_factory=dict)
+    alerts: dict[str, Alert] = Field(default_factory=dict)
+
+    def sites_with(self, service: Service) -> tuple[str, ...]:
+        """Names of the sites that run ``service``, in the design's order."""
+        return tuple(name for name, site in self.sites.items() if service in site.services)
+
+    def objective(self, objective_id: str) -> Objective:
+        """The objective with this id.
+
+        Raises:
+            KeyError: when the design has no such objective.
+        """
+        for objective in self.objectives:
+            if objective.id == objective_id:
+                return objective
+        raise KeyError(objective_id)
+
+    @model_validator(mode="after")
+    def _references_exist(self) -> Self:
+        for key, name, service in self._site_references():
+            if name not in self.sites:
+                known = ", ".join(self.sites)
+                raise ValueError(f"{key}: there is no site '{name}' (sites: {known})")
+            if service is not None and service not in self.sites[name].services:
+                raise ValueError(f"{key}: site '{name}' does not run the service '{service}'")
+        places = {"hospital", "clients", "cloud", *self.sites}
+        for link in self.links:
+            for end in link.between:
+                if end not in places:
+                    known = ", ".join(sorted(places))
+                    raise ValueError(f"links.between: there is no place '{end}' (places: {known})")
+        return self
+
+    @model_validator(mode="after")
+    def _objective_ids_are_unique(self) -> Self:
+        seen: set[str] = set()
+        for objective in self.objectives:
+            if objective.id in seen:
+                raise ValueError(f"objectives: id '{objective.id}' is used twice")
+            seen.add(objective.id)
+        return self
+
+    def _site_references(self) -> Iterator[tuple[str, str, Service | None]]:
+        """Key, site named there, and the service the site must run to be named there."""
+        yield from (("database.sites", site, "database") for site in self.database.sites)
+        if self.database.consensus is not None:
+            yield from _consensus_references("database.consensus", self.database.consensus)
+        standby = self.database.cloud_standby
+        if standby is not None:
+            yield "database.cloud_standby.site", standby.site, "database"
+            yield from _consensus_references("database.cloud_standby", standby.consensus)
+        if self.cache is not None:
+            yield from (("cache.sites", site, "cache") for site in self.cache.sites)
+        if self.documents is not None:
+            yield from (("documents.sites", site, "documents") for site in self.documents.sites)
+        if self.emergency is not None:
+            yield "emergency.site", self.emergency.site, "api"
+        if self.cache is not None:
+            yield from (("cache.sentinels", site, None) for site in self.cache.sentinels)
+        if self.storage is not None:
+            yield from (("storage.sites", site, None) for site in self.storage.sites)
+        for name, companion in self.companions.items():
+            yield from ((f"companions.{name}.sites", site, None) for site in companion.sites)
+
+
+def _consensus_references(key: str, consensus: Consensus) -> Iterator[tuple[str, str, Service]]:
+    yield from ((f"{key}.voters", site, "etcd") for site in consensus.voters)
+    if consensus.preferred_leader is not None:
+        yield f"{key}.preferred_leader", consensus.preferred_leader, "etcd"

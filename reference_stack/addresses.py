@@ -1,0 +1,156 @@
+"""Where each service listens: one loopback address a site, or one port range a site.
+
+Linux answers on all of 127.0.0.0/8, so every site gets an address of its own and the services their
+usual ports. Elsewhere (macOS) only 127.0.0.1 exists, and every site gets a range of ports instead.
+An *instance* number keeps several stacks on one machine apart.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from architecture.errors import InputError
+from reference_stack.errors import PreconditionError
+
+INSTANCES = 100
+PORTS = {
+    "etcd": 2379,
+    "etcd-peer": 2380,
+    "patroni": 8008,
+    "database": 5432,
+    "api": 8000,
+    "inference": 8100,
+    "balancer-api": 8080,
+    "balancer-database": 5000,
+    "balancer-stats": 7000,
+}
+_SUBNET = 77
+_FIRST_PORT = 20_000
+_PORTS_PER_SITE = 20
+_PORTS_PER_INSTANCE = 400
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A TCP address on loopback."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """The endpoint as an http URL without a trailing slash."""
+        return f"http://{self.host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class AddressPlan:
+    """Endpoints of every service of every site of one stack instance."""
+
+    instance: int
+    sites: tuple[str, ...]
+    one_address_per_site: bool
+
+    def endpoint(self, site: str, service: str) -> Endpoint:
+        """Where ``service`` of ``site`` listens (services: the keys of ``PORTS``)."""
+        index = self.sites.index(site)
+        if self.one_address_per_site:
+            return Endpoint(f"127.{_SUBNET}.{self.instance}.{index + 1}", PORTS[service])
+        offset = list(PORTS).index(service)
+        port = _FIRST_PORT + self.instance * _PORTS_PER_INSTANCE + index * _PORTS_PER_SITE + offset
+        return Endpoint("127.0.0.1", port)
+
+    @property
+    def network(self) -> str:
+        """The addresses the sites talk from, as a CIDR for access rules."""
+        return "127.0.0.0/8"
+
+
+def plan(sites: Sequence[str], instance: int) -> AddressPlan:
+    """The plan for this platform.
+
+    Raises:
+        InputError: when the instance is outside 0 … 99.
+    """
+    if not 0 <= instance < INSTANCES:
+        raise InputError(
+            f"got {instance}", where="--instance", allowed=f"0 to {INSTANCES - 1}, or 'auto'"
+        )
+    return AddressPlan(instance, tuple(sites), one_address_per_site=sys.platform == "linux")
+
+
+def busy(endpoints: Sequence[Endpoint]) -> list[str]:
+    """Endpoints that something listens on already, each with who, as far as may be seen."""
+    found = []
+    for endpoint in endpoints:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((endpoint.host, endpoint.port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise PreconditionError(f"cannot use {endpoint}: {error}") from error
+                found.append(f"{endpoint} ({_holder(endpoint)})")
+    return found
+
+
+def _holder(endpoint: Endpoint) -> str:
+    with contextlib.suppress(psutil.Error, OSError):
+        for connection in psutil.net_connections("tcp"):
+            address = connection.laddr
+            if not address or connection.status != psutil.CONN_LISTEN or connection.pid is None:
+                continue
+            if address.port == endpoint.port and address.ip in {endpoint.host, "0.0.0.0"}:
+                return f"process {connection.pid}, {psutil.Process(connection.pid).name()}"
+    return "by another process"
+
+
+@contextlib.contextmanager
+def reserved_instance(wanted: int | None) -> Iterator[int]:
+    """Hold an instance number against other stacks of this machine while the block runs.
+
+    Args:
+        wanted: A number, or None for the first free one.
+
+    Raises:
+        PreconditionError: when the number (or every number) is taken.
+    """
+    numbers = range(INSTANCES) if wanted is None else [wanted]
+    for number in numbers:
+        lock = _try_lock(number)
+        if lock is not None:
+            with lock:
+                yield number
+            return
+    which = f"instance {wanted} is" if wanted is not None else "all instances are"
+    raise PreconditionError(
+        f"{which} in use by another stack on this machine: "
+        "end it with `testbed stack down`, or choose another with --instance"
+    )
+
+
+def _try_lock(number: int) -> IO[str] | None:
+    folder = Path(tempfile.gettempdir()) / f"prontuario-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    lock = (folder / f"instance-{number}.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        return None
+    return lock

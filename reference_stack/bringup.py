@@ -1,0 +1,304 @@
+"""Bringing a stack up, step by step, and taking it down so that nothing is left."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from architecture.design import Design
+from evidence.record import json_document
+from reference_stack import addresses, binaries
+from reference_stack.api.migrate import migrate
+from reference_stack.errors import PreconditionError, StackError, StackNotRunningError
+from reference_stack.handle import StackHandle
+from reference_stack.hospital.seed import seed_hospital
+from reference_stack.models import ensure_model, model_cache
+from reference_stack.render import (
+    DATABASE_NAME,
+    DATABASE_USER,
+    Programs,
+    Renderer,
+    database_url,
+    write_endpoint,
+)
+from reference_stack.secrets import make_secrets, read_secret
+from reference_stack.site_backend import best_backend
+from reference_stack.state import STATE_FILE, StackState, write_state
+
+Progress = Callable[[str], None]
+
+NEEDED_DISK_BYTES = 3 * 1024**3
+START_DEADLINE_S = 120.0
+WHOLE_DEADLINE_S = 180.0
+PATIENTS = 500
+
+
+def up(
+    design: Design, directory: Path, *, instance: int | None = 0, seed: int = 1,
+    detached: bool = True, progress: Progress,
+) -> StackHandle:  # fmt: skip
+    """Start every site of ``design`` in ``directory`` and wait until the stack is whole.
+
+    Args:
+        design: What to run.
+        directory: Where the stack's files go; must be empty, new, or a stack's that has ended.
+        instance: Which loopback addresses to take; None for the first free ones.
+        seed: Of the synthetic hospital.
+        detached: Whether the stack outlives this process. If not, it dies with it, however it ends.
+        progress: Told each step.
+
+    Raises:
+        PreconditionError: when the machine is not fit or a stack runs already; nothing was started.
+        StackError: when a part did not come up; everything was taken down again.
+    """
+    programs = _preconditions(design, directory, progress)
+    number = _free_instance(design, instance)
+    directory.mkdir(parents=True, exist_ok=True)
+    _clear(directory)
+    state = StackState(
+        design_document=json_document(design),
+        instance=number,
+        sites=tuple(design.sites),
+        one_address_per_site=sys.platform == "linux",
+        backend=best_backend(),
+        control_socket=str(_runtime_folder() / f"stack-{number}.sock"),
+        model_name=design.inference.model,
+    )
+    make_secrets(directory)
+    Renderer(design, state.addresses, directory, programs).write()
+    write_state(state, directory)
+    supervisor = _start_supervisor(directory, detached=detached)
+    try:
+        return _bring_up(StackHandle(state, directory), supervisor, seed, progress)
+    except BaseException:
+        _end(supervisor)
+        raise
+
+
+@contextlib.contextmanager
+def running(
+    design: Design, directory: Path, *, instance: int | None, seed: int, progress: Progress
+) -> Iterator[StackHandle]:
+    """A stack that lives as long as the block, whatever ends it."""
+    handle = up(design, directory, instance=instance, seed=seed, detached=False, progress=progress)
+    try:
+        yield handle
+    finally:
+        progress("taking the stack down")
+        with contextlib.suppress(StackNotRunningError):
+            handle.shutdown()
+
+
+def down(directory: Path) -> bool:
+    """End the stack in ``directory``; False when none ran there."""
+    try:
+        StackHandle.attach(directory).shutdown()
+    except StackNotRunningError:
+        return False
+    return True
+
+
+def _preconditions(design: Design, directory: Path, progress: Progress) -> Programs:
+    with contextlib.suppress(StackError):
+        StackHandle.attach(directory)
+        raise PreconditionError(
+            f"{directory}: a stack runs here already: end it with `testbed stack down`"
+        )
+    progress(f"checking the machine for {design.name}")
+    programs = {name: binaries.require(name).path for name in ("etcd", "haproxy", "postgres")}
+    place = directory if directory.exists() else directory.absolute().parent
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if free < NEEDED_DISK_BYTES:
+        raise PreconditionError(
+            f"{place}: {free / 1e9:.1f} GB free, {NEEDED_DISK_BYTES / 1e9:.1f} GB are needed"
+        )
+    model = ensure_model(design.inference.model, model_cache(), progress)
+    return Programs(
+        etcd=programs["etcd"],
+        haproxy=programs["haproxy"],
+        postgresql=programs["postgres"].resolve().parent,
+        model=model,
+    )
+
+
+def _free_instance(design: Design, wanted: int | None) -> int:
+    """The instance to use, whose every port is free."""
+    numbers = range(addresses.INSTANCES) if wanted is None else [wanted]
+    taken: list[str] = []
+    for number in numbers:
+        plan = addresses.plan(tuple(design.sites), number)
+        endpoints = [
+            plan.endpoint(site, service) for site in design.sites for service in addresses.PORTS
+        ]
+        taken = addresses.busy(endpoints)
+        if not taken:
+            with contextlib.suppress(PreconditionError), addresses.reserved_instance(number):
+                return number
+            taken = [f"instance {number} belongs to a stack that is starting or ending"]
+    raise PreconditionError(
+        f"ports are in use: {', '.join(taken)}. End what holds them (`testbed stack down`), "
+        "or choose other addresses with --instance"
+    )
+
+
+def _clear(directory: Path) -> None:
+    """Remove an ended stack's files; refuse a folder that holds anything else."""
+    entries = list(directory.iterdir())
+    if entries and not (directory / STATE_FILE).exists():
+        raise PreconditionError(f"{directory}: is neither empty nor a stack's directory")
+    for entry in entries:
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+def _runtime_folder() -> Path:
+    folder = Path(tempfile.gettempdir()) / f"prontuario-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def _start_supervisor(directory: Path, *, detached: bool) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "reference_stack.supervisor", str(directory)]
+    with (directory / "supervisor.log").open("ab") as log:
+        return subprocess.Popen(
+            [*command, "--detached"] if detached else command,
+            stdin=subprocess.DEVNULL if detached else subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def _end(supervisor: subprocess.Popen[bytes]) -> None:
+    """End the supervisor, and by it every site, even while further Ctrl-C arrive."""
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        supervisor.terminate()
+        try:
+            supervisor.wait(30)
+        except subprocess.TimeoutExpired:
+            supervisor.kill()
+            supervisor.wait()
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _bring_up(
+    handle: StackHandle, supervisor: subprocess.Popen[bytes], seed: int, progress: Progress
+) -> StackHandle:
+    design = handle.design
+    wait_for(lambda: _supervised(handle, supervisor), "the supervisor", START_DEADLINE_S)
+    cloud = design.database.cloud_standby.site if design.database.cloud_standby else None
+    first = [site for site in design.sites if site != cloud]
+    progress(f"starting {', '.join(first)}")
+    for site in first:
+        handle.start(site)
+    wait_for(lambda: handle.primary() is not None, "a primary database", START_DEADLINE_S)
+    progress(f"{handle.primary()} holds the primary database")
+    wait_for(lambda: _write_path_open(handle), "the write path at the edge", START_DEADLINE_S)
+    _prepare_database(handle, seed, progress)
+    if cloud is not None:
+        # Patroni of a standby cluster gives up when there is nothing yet to copy from.
+        progress(f"starting {cloud}")
+        handle.start(cloud)
+    wait_until_whole(handle, progress)
+    return handle
+
+
+def wait_until_whole(
+    handle: StackHandle, progress: Progress, deadline_s: float = WHOLE_DEADLINE_S
+) -> None:
+    """Wait until nothing keeps the stack from being whole.
+
+    Raises:
+        StackError: naming what was still missing at the deadline.
+    """
+    problems: list[str] = []
+
+    def nothing_missing() -> bool:
+        problems[:] = handle.whole()
+        return not problems
+
+    try:
+        wait_for(nothing_missing, "the whole stack", deadline_s, every_s=0.5)
+    except StackError as error:
+        raise StackError(f"{error}: {'; '.join(problems)}") from None
+    progress("the stack is whole: primary, synchronous standby, cloud standby, balancer, chat")
+
+
+def wait_for(
+    condition: Callable[[], bool], what: str, deadline_s: float, every_s: float = 0.2
+) -> None:
+    """Poll ``condition`` until it is true.
+
+    Raises:
+        StackError: when it is not within ``deadline_s``.
+    """
+    end = time.monotonic() + deadline_s
+    while not condition():
+        if time.monotonic() > end:
+            raise StackError(f"waited {deadline_s:.0f} s for {what}")
+        time.sleep(every_s)
+
+
+def _supervised(handle: StackHandle, supervisor: subprocess.Popen[bytes]) -> bool:
+    if supervisor.poll() is not None:
+        log = (handle.directory / "supervisor.log").read_text(errors="replace").strip()
+        raise StackError(f"the supervisor ended at once: {log[-500:]}")
+    try:
+        handle.status()
+    except StackNotRunningError:
+        return False
+    return True
+
+
+def _superuser_url(handle: StackHandle) -> str:
+    endpoint = write_endpoint(handle.design, handle.addresses, None)
+    secret = read_secret(handle.directory, "superuser")
+    return database_url(endpoint, "postgres", secret, "postgres") + "?connect_timeout=2"
+
+
+def _write_path_open(handle: StackHandle) -> bool:
+    try:
+        with psycopg.connect(_superuser_url(handle), autocommit=True) as connection:
+            row = connection.execute("SELECT NOT pg_is_in_recovery()").fetchone()
+    except psycopg.Error:
+        return False
+    return row is not None and bool(row[0])
+
+
+def _prepare_database(handle: StackHandle, seed: int, progress: Progress) -> None:
+    progress("creating the database, its schema and the synthetic hospital")
+    password = read_secret(handle.directory, "application")
+    role, database = sql.Identifier(DATABASE_USER), sql.Identifier(DATABASE_NAME)
+    with psycopg.connect(_superuser_url(handle), autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(password))
+        )
+        connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
+    url = database_url(
+        write_endpoint(handle.design, handle.addresses, None), DATABASE_USER, password
+    )
+    migrate(url)
+    seed_hospital(
+        url,
+        secret=read_secret(handle.directory, "clinicians"),
+        patients=PATIENTS,
+        clinicians=handle.design.workload.users,
+        seed=seed,
+    )

@@ -1,0 +1,232 @@
+"""A running stack, as load generators, experiments and reports hold it."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+from pydantic import Field
+
+from architecture.design import Design
+from architecture.values import Strict
+from reference_stack import haproxy
+from reference_stack.addresses import Endpoint
+from reference_stack.errors import StackError, StackNotRunningError
+from reference_stack.etcd import EtcdApi
+from reference_stack.patroni import PatroniApi
+from reference_stack.render import DATABASE_NAME, database_url, write_endpoint
+from reference_stack.secrets import read_secret
+from reference_stack.state import StackState, read_state
+
+CONTROL_TIMEOUT_S = 60.0
+
+
+class ServiceStatus(Strict):
+    """One service of a site."""
+
+    running: bool
+    restarts: int
+    exit_code: int | None
+
+
+class SiteStatus(Strict):
+    """One site: whether it runs, and how many processes it has.
+
+    ``dead``: killed by the testbed; ``stopped``: ended politely, or never started.
+    """
+
+    state: Literal["running", "frozen", "dead", "stopped"]
+    processes: int
+    services: dict[str, ServiceStatus] = Field(default_factory=dict)
+
+
+class StackHandle:
+    """Finds a running stack by its directory, and rules it through the supervisor's socket."""
+
+    def __init__(self, state: StackState, directory: Path) -> None:
+        self._state = state
+        self.addresses = state.addresses
+        self.design: Design = state.design
+        self.directory = directory
+
+    @classmethod
+    def attach(cls, directory: Path) -> StackHandle:
+        """Attach to the stack that runs in ``directory``.
+
+        Raises:
+            StackNotRunningError: when none runs there.
+        """
+        handle = cls(read_state(directory), directory)
+        handle.status()
+        return handle
+
+    @property
+    def api_url(self) -> str:
+        """Where clients talk to the system: the edge, without a trailing slash."""
+        return self._edge("balancer-api").url
+
+    @property
+    def balancer_stats_url(self) -> str:
+        """HAProxy's statistics page."""
+        return self._edge("balancer-stats").url
+
+    @property
+    def hospital_sites(self) -> tuple[str, ...]:
+        """Sites of the hospital's database cluster, in the design's order."""
+        return self.design.database.sites
+
+    def endpoint(self, site: str, service: str) -> Endpoint:
+        """Where a service of a site listens (api, inference, database, patroni, etcd)."""
+        return self.addresses.endpoint(site, service)
+
+    def secret(self, name: str) -> str:
+        """A secret of this stack, for example ``clinicians``."""
+        return read_secret(self.directory, name)
+
+    def database_dsn(self, site: str | None = None, *, connect_timeout_s: int = 2) -> str:
+        """libpq URL of the superuser: of one site's server, or through the edge's write path."""
+        endpoint = write_endpoint(self.design, self.addresses, site)
+        url = database_url(endpoint, "postgres", self.secret("superuser"), DATABASE_NAME)
+        return f"{url}?connect_timeout={connect_timeout_s}"
+
+    def patroni(self, site: str, timeout_s: float = 1.0) -> PatroniApi:
+        """A site's Patroni."""
+        return PatroniApi(self.endpoint(site, "patroni"), timeout_s)
+
+    def etcd(self) -> EtcdApi:
+        """The hospital's etcd."""
+        consensus = self.design.database.consensus
+        voters = consensus.voters if consensus is not None else ()
+        return EtcdApi({voter: self.endpoint(voter, "etcd").url for voter in voters})
+
+    def status(self) -> dict[str, SiteStatus]:
+        """State of every site."""
+        answer = self._request({"command": "status"})
+        return {name: SiteStatus.model_validate(site) for name, site in answer.items()}
+
+    def primary(self) -> str | None:
+        """Hospital site whose PostgreSQL is the primary; None when there is none."""
+        for site in self.hospital_sites:
+            if self.patroni(site).is_primary():
+                return site
+        return None
+
+    def whole(self) -> list[str]:
+        """What keeps the stack from being whole, in words; empty when nothing does.
+
+        Ask before each fault: without a synchronous standby Patroni rightly refuses to promote.
+        """
+        problems = self._replication_problems()
+        problems += [
+            f"{site}: the {service} does not answer /health"
+            for service in ("api", "inference")
+            for site in self.design.sites_with(service)
+            if not _answers(f"{self.endpoint(site, service).url}/health")
+        ]
+        return problems + self._balancer_problems() + self._consensus_problems()
+
+    def start(self, site: str) -> None:
+        """Start a site; nothing happens when it runs."""
+        self._request({"command": "start", "site": site})
+
+    def stop(self, site: str) -> None:
+        """End a site politely."""
+        self._request({"command": "stop", "site": site})
+
+    def kill(self, site: str) -> None:
+        """End every process of a site at once (SIGKILL), and wait until the last one is gone."""
+        self._request({"command": "kill", "site": site})
+
+    def freeze(self, site: str) -> None:
+        """Let nothing of a site run any more; its sockets stay open and silent.
+
+        Returns once the kernel reports every process as stopped.
+        """
+        self._request({"command": "freeze", "site": site})
+
+    def thaw(self, site: str) -> None:
+        """Let a frozen site run on."""
+        self._request({"command": "thaw", "site": site})
+
+    def shutdown(self) -> None:
+        """End every site and the supervisor."""
+        self._request({"command": "shutdown"})
+
+    def _edge(self, service: str) -> Endpoint:
+        return self.addresses.endpoint(self.design.sites_with("balancer")[0], service)
+
+    def _replication_problems(self) -> list[str]:
+        primary = self.primary()
+        if primary is None:
+            return ["no hospital site holds the primary database"]
+        problems = []
+        members = self.patroni(primary).members()
+        synchronous = self.design.database.replication.startswith("synchronous")
+        wanted = "sync_standby" if synchronous else "replica"
+        for site in self.hospital_sites:
+            member = members.get(site, {})
+            role, state = member.get("role"), member.get("state")
+            if site != primary and (role != wanted or state != "streaming"):
+                problems.append(f"{site}: the database is {role} and {state}, not {wanted}")
+        standby = self.design.database.cloud_standby
+        if standby is not None and not self.patroni(standby.site).is_standby_leader():
+            problems.append(f"{standby.site}: the standby cluster has no leader")
+        return problems
+
+    def _balancer_problems(self) -> list[str]:
+        states = haproxy.server_states(self._edge("balancer-stats"))
+        if not states:
+            return ["the balancer does not answer"]
+        down = [
+            f"the balancer sees the api of {site} as {state}"
+            for (listener, site), state in states.items()
+            if listener == haproxy.API and not state.startswith("UP")
+        ]
+        writable = any(
+            state.startswith("UP")
+            for (listener, _), state in states.items()
+            if listener == haproxy.DATABASE
+        )
+        return down if writable else [*down, "the balancer sees no primary database"]
+
+    def _consensus_problems(self) -> list[str]:
+        consensus = self.design.database.consensus
+        if consensus is None:
+            return []
+        etcd = self.etcd()
+        problems = [
+            f"{voter}: the etcd member is not healthy"
+            for voter in consensus.voters
+            if not etcd.healthy(voter)
+        ]
+        wanted, leader = consensus.preferred_leader, etcd.leader()
+        if wanted is not None and leader != wanted:
+            problems.append(f"etcd's leader is on {leader}, not on {wanted}")
+        return problems
+
+    def _request(self, request: dict[str, Any]) -> Any:
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(CONTROL_TIMEOUT_S)
+                connection.connect(self._state.control_socket)
+                with connection.makefile("rwb") as stream:
+                    stream.write(json.dumps(request).encode() + b"\n")
+                    stream.flush()
+                    answer = json.loads(stream.readline() or b"{}")
+        except (FileNotFoundError, ConnectionError) as error:
+            raise StackNotRunningError(f"{self.directory}: no stack runs here: {error}") from None
+        except (OSError, ValueError) as error:
+            raise StackError(f"{self.directory}: the supervisor does not answer: {error}") from None
+        if not answer.get("ok"):
+            raise StackError(answer.get("error", "the supervisor ended before it answered"))
+        return answer["result"]
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=2.0).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False

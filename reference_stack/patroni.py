@@ -1,0 +1,169 @@
+"""Patroni: its configuration, rendered from the design, and its REST API as checks see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from architecture.design import Design
+from reference_stack.addresses import AddressPlan, Endpoint
+
+HOSPITAL_SCOPE = "hospital"
+CLOUD_SCOPE = "cloud"
+CLOUD_SLOT = "cloud_site"
+TCP_KEEPALIVE = {
+    "tcp_keepalives_idle": 5,
+    "tcp_keepalives_interval": 2,
+    "tcp_keepalives_count": 3,
+}
+
+
+def configuration(
+    design: Design, site: str, *, addresses: AddressPlan, secrets: Mapping[str, str], folder: Path,
+    binaries: Path,
+) -> dict[str, Any]:  # fmt: skip
+    """Patroni's YAML for one site, as a document.
+
+    The site of ``database.cloud_standby`` is rendered as a standby cluster of its own; the others
+    form the hospital's cluster.
+    """
+    database = design.database
+    cloud = database.cloud_standby is not None and database.cloud_standby.site == site
+    consensus = database.consensus
+    if cloud and database.cloud_standby is not None:
+        consensus = database.cloud_standby.consensus
+    if consensus is None or database.lease is None:
+        raise ValueError(f"design {design.name}: the database has no consensus or lease to render")
+    here = addresses.endpoint(site, "database")
+    rest = addresses.endpoint(site, "patroni")
+    return {
+        "scope": CLOUD_SCOPE if cloud else HOSPITAL_SCOPE,
+        "namespace": "/prontuario/",
+        "name": site,
+        "log": {"level": "INFO"},
+        "restapi": {"listen": str(rest), "connect_address": str(rest)},
+        "etcd3": {"hosts": [str(addresses.endpoint(voter, "etcd")) for voter in consensus.voters]},
+        "bootstrap": {
+            "dcs": _dynamic(design, addresses, cloud=cloud),
+            "initdb": [{"encoding": "UTF8"}, {"locale": "C.UTF-8"}, "data-checksums"],
+        },
+        "postgresql": {
+            "listen": str(here),
+            "connect_address": str(here),
+            "data_dir": str(folder / "postgresql"),
+            "bin_dir": str(binaries),
+            "pgpass": str(folder / "pgpass"),
+            "authentication": {
+                "superuser": {"username": "postgres", "password": secrets["superuser"]},
+                "replication": {"username": "replicator", "password": secrets["replication"]},
+                "rewind": {"username": "rewinder", "password": secrets["rewind"]},
+            },
+            "pg_hba": [
+                f"host replication replicator {addresses.network} scram-sha-256",
+                f"host all all {addresses.network} scram-sha-256",
+            ],
+            "parameters": {"unix_socket_directories": ""},
+            "basebackup": [{"checkpoint": "fast"}],
+            "remove_data_directory_on_rewind_failure": True,
+            "remove_data_directory_on_diverged_timelines": True,
+        },
+    }
+
+
+def _dynamic(design: Design, addresses: AddressPlan, *, cloud: bool) -> dict[str, Any]:
+    database = design.database
+    lease = database.lease
+    if lease is None:
+        raise ValueError(f"design {design.name}: database.lease is missing")
+    dynamic: dict[str, Any] = {
+        "ttl": lease.ttl_s,
+        "loop_wait": lease.loop_wait_s,
+        "retry_timeout": lease.retry_timeout_s,
+        "maximum_lag_on_failover": 1_048_576,
+        "check_timeline": True,
+        "postgresql": {
+            "use_pg_rewind": True,
+            "use_slots": True,
+            "parameters": _parameters(design, cloud=cloud),
+        },
+    }
+    if cloud:
+        hosts = [addresses.endpoint(site, "database") for site in database.sites]
+        ports = dict.fromkeys(str(host.port) for host in hosts)
+        dynamic["standby_cluster"] = {
+            "host": ",".join(host.host for host in hosts),
+            # One port for all hosts when it is the same: Patroni's password file knows no lists.
+            "port": ",".join(ports if len(ports) == 1 else [str(h.port) for h in hosts]),
+            "primary_slot_name": CLOUD_SLOT,
+            "create_replica_methods": ["basebackup"],
+        }
+        return dynamic
+    dynamic["synchronous_mode"] = database.replication.startswith("synchronous")
+    dynamic["synchronous_mode_strict"] = database.replication == "synchronous-strict"
+    if database.cloud_standby is not None:
+        dynamic["slots"] = {CLOUD_SLOT: {"type": "physical", "cluster_type": "primary"}}
+    return dynamic
+
+
+def _parameters(design: Design, *, cloud: bool) -> dict[str, Any]:
+    return {
+        "max_connections": design.database.max_connections,
+        "shared_buffers": "64MB",
+        "wal_level": "replica",
+        "hot_standby": "on",
+        "max_wal_senders": 10,
+        "max_replication_slots": 10,
+        "max_slot_wal_keep_size": "2GB",
+        "wal_keep_size": "256MB",
+        "wal_log_hints": "on",
+        "synchronous_commit": "local" if cloud else design.database.commit,
+        "wal_receiver_status_interval": "1s",
+        "wal_receiver_timeout": "10s",
+        "wal_sender_timeout": "10s",
+        "log_line_prefix": "%m [%p] ",
+        **TCP_KEEPALIVE,
+    }
+
+
+class PatroniApi:
+    """Reads one site's Patroni. Every call is bounded by ``timeout_s``."""
+
+    def __init__(self, endpoint: Endpoint, timeout_s: float = 1.0) -> None:
+        self._url = endpoint.url
+        self._timeout_s = timeout_s
+
+    def is_primary(self) -> bool:
+        """Whether ``/primary`` answers 200.
+
+        ``/leader`` would not do: the leader of a standby cluster answers that too.
+        """
+        return self._status("/primary") == httpx.codes.OK
+
+    def is_standby_leader(self) -> bool:
+        """Whether this is the leader of a standby cluster."""
+        return self._status("/standby-leader") == httpx.codes.OK
+
+    def answers(self) -> bool:
+        """Whether anything answers at all."""
+        return self._status("/liveness") is not None
+
+    def members(self) -> dict[str, dict[str, Any]]:
+        """Members of the cluster by name, or nothing when it does not answer.
+
+        Ask only the node that :meth:`is_primary`: an isolated one answers with old news.
+        """
+        try:
+            answer = httpx.get(f"{self._url}/cluster", timeout=self._timeout_s)
+            document = answer.json()
+        except (httpx.HTTPError, ValueError):
+            return {}
+        return {member["name"]: member for member in document.get("members", [])}
+
+    def _status(self, path: str) -> int | None:
+        try:
+            return httpx.get(f"{self._url}{path}", timeout=self._timeout_s).status_code
+        except httpx.HTTPError:
+            return None

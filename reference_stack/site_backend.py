@@ -1,0 +1,54 @@
+"""How a site's processes are held together so that they start, freeze and die as one.
+
+``namespace`` (Linux, root or not): a PID namespace of its own. Killing its first process ends all
+others by the kernel's hand, also those that left their parents. The user is mapped to an ordinary
+one, because PostgreSQL refuses to run as root, and the files stay readable.
+
+``tree`` (anywhere): the process tree below the first process. A process that escapes it (on macOS
+only PostgreSQL does) is found by its pid file.
+"""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Literal
+
+Backend = Literal["namespace", "tree"]
+
+UNPRIVILEGED_ID = "1000"
+_NAMESPACE = (
+    "unshare", "--user", f"--map-user={UNPRIVILEGED_ID}", f"--map-group={UNPRIVILEGED_ID}",
+    "--pid", "--fork", "--mount", "--mount-proc", "--kill-child=SIGKILL", "--",
+)  # fmt: skip
+_DIES_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
+
+
+@functools.cache
+def best_backend() -> Backend:
+    """The strongest backend that works on this machine, found by trying it."""
+    if sys.platform != "linux" or not (shutil.which("unshare") and shutil.which("setpriv")):
+        return "tree"
+    try:
+        attempt = subprocess.run(
+            [*_DIES_WITH_PARENT, *_NAMESPACE, "true"], capture_output=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "tree"
+    return "namespace" if attempt.returncode == 0 else "tree"
+
+
+def unprivileged_prefix() -> tuple[str, ...]:
+    """Command prefix under which a program that refuses root runs, for root only."""
+    return ("unshare", "--user", f"--map-user={UNPRIVILEGED_ID}", f"--map-group={UNPRIVILEGED_ID}")
+
+
+def first_process_command(backend: Backend, site_file: Path) -> list[str]:
+    """The command that starts a site's first process; it dies with the thread that starts it."""
+    init = [sys.executable, "-m", "reference_stack.site_init", str(site_file)]
+    if backend == "namespace":
+        return [*_DIES_WITH_PARENT, *_NAMESPACE, *init]
+    return init
