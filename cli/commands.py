@@ -1,0 +1,29 @@
+"""The tree of commands."""
+
+from __future__ import annotations
+
+import typer
+
+from cli import chaos, dashboard, demo, design, doctor, load, models, predict, report, runs, stack
+
+app = typer.Typer(
+    name="testbed",
+    help="Predict what a hybrid hospital AI system will do, run it, break it, and say with "
+    "evidence which of its promises hold.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
+app.add_typer(design.app, name="design")
+app.command("simulate")(predict.simulate)
+app.command("predict")(predict.predict)
+app.command("calibrate")(predict.calibrate)
+app.add_typer(stack.app, name="stack")
+app.command("load")(load.load)
+app.add_typer(chaos.app, name="chaos")
+app.command("report")(report.report)
+app.add_typer(runs.app, name="runs")
+app.command("dashboard")(dashboard.dashboard)
+app.add_typer(models.app, name="models")

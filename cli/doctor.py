@@ -1,0 +1,50 @@
+"""`testbed doctor`: what is here, what is missing, and what mends it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from architecture import load_design
+from cli.common import (
+    DEFAULT_STACK,
+    DesignOption,
+    JsonOption,
+    StackOption,
+    out,
+    print_json,
+    progress_printer,
+)
+from evidence.verdict import EXIT_BAD_INPUT
+from reference_stack.doctor import Finding, examine
+from reference_stack.install import install_missing
+
+MARKS = {"good": "[green]✓[/green]", "warning": "[yellow]![/yellow]", "missing": "[red]✗[/red]"}
+
+
+def doctor(
+    design: DesignOption = "local",
+    directory: StackOption = DEFAULT_STACK,
+    fix: Annotated[bool, typer.Option("--fix", help="install what is missing")] = False,  # noqa: FBT002
+    json: JsonOption = False,  # noqa: FBT002
+) -> int:
+    """Say what this machine has for the stack and what is missing.
+
+    Exit code 2 when the stack can't start. Example: `testbed doctor --fix`
+    """
+    if fix:
+        install_missing(progress_printer())
+    findings = examine(load_design(design), directory)
+    if json:
+        print_json({"findings": [finding.model_dump() for finding in findings]})
+    else:
+        for finding in findings:
+            _show(finding)
+    return EXIT_BAD_INPUT if any(finding.level == "missing" for finding in findings) else 0
+
+
+def _show(finding: Finding) -> None:
+    mend = f"  [bold]→ {finding.mend}[/bold]" if finding.mend else ""
+    mark = MARKS[finding.level]
+    out.print(f"{mark} {finding.subject:<10} {finding.detail}{mend}", soft_wrap=True)

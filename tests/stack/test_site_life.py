@@ -1,0 +1,174 @@
+"""A site is started, frozen and killed as one, and nothing of it outlives its supervisor."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from reference_stack.site_backend import Backend, best_backend
+from reference_stack.site_file import ServiceSpec, SiteSpec
+from reference_stack.supervisor import SiteProcess
+
+BACKENDS: list[Backend] = ["namespace", "tree"]
+DEADLINE_S = 20.0
+
+# A service that leaves its parent and its session, as PostgreSQL does under Patroni, and whose
+# daemon writes a growing file: the file's growth is the site's pulse.
+DAEMON = """
+import os, sys, time
+if os.fork():
+    time.sleep(3600)
+os.setsid()
+if os.fork():
+    os._exit(0)
+while True:
+    with open(sys.argv[1], "a") as pulse:
+        pulse.write("x")
+    time.sleep(0.02)
+"""
+
+
+def wait_for(condition: Callable[[], bool], what: str) -> None:
+    end = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < end, f"waited in vain for {what}"
+        time.sleep(0.02)
+
+
+def size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def marked_processes(marker: Path) -> list[psutil.Process]:
+    """Processes of this test anywhere on the machine, found by their command line."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        words = process.info["cmdline"] or []
+        alive = process.info["status"] != psutil.STATUS_ZOMBIE
+        if alive and process.pid != os.getpid() and any(str(marker) in word for word in words):
+            found.append(process)
+    return found
+
+
+def site_file(tmp_path: Path) -> tuple[Path, Path]:
+    pulse = tmp_path / "pulse"
+    spec = SiteSpec(
+        site="mac-1",
+        services=(
+            ServiceSpec(
+                name="daemon",
+                argv=(sys.executable, "-c", DAEMON, str(pulse)),
+                working_directory=str(tmp_path),
+                log=str(tmp_path / "daemon.log"),
+            ),
+            ServiceSpec(
+                name="short-lived",
+                argv=(sys.executable, "-c", "import sys; sys.exit(3)", str(pulse)),
+                working_directory=str(tmp_path),
+                log=str(tmp_path / "short.log"),
+            ),
+        ),
+    )
+    path = tmp_path / "site.json"
+    path.write_text(spec.model_dump_json())
+    return path, pulse
+
+
+@pytest.fixture(params=BACKENDS)
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[SiteProcess, Path]]:
+    if request.param == "namespace" and best_backend() != "namespace":
+        pytest.skip("this machine allows no PID namespaces")
+    path, pulse = site_file(tmp_path)
+    process = SiteProcess("mac-1", request.param, path, tmp_path / "site.log")
+    process.start()
+    try:
+        wait_for(lambda: size(pulse) > 2, "the first pulse")
+        yield process, pulse
+    finally:
+        process.kill()
+        for left in marked_processes(tmp_path):
+            left.kill()
+
+
+def test_killing_a_site_ends_even_daemons_that_left_their_parents(
+    site: tuple[SiteProcess, Path],
+) -> None:
+    process, pulse = site
+    process.kill()
+    assert marked_processes(pulse) == []
+    assert process.status()["state"] == "dead"
+
+
+def test_a_frozen_site_has_no_pulse_until_it_is_thawed(site: tuple[SiteProcess, Path]) -> None:
+    process, pulse = site
+    process.command({"command": "freeze"}, 10)
+    before = size(pulse)
+    states = {p.status() for p in marked_processes(pulse) if "site_init" not in str(p.cmdline())}
+    assert states <= {psutil.STATUS_STOPPED, psutil.STATUS_SLEEPING}
+    time.sleep(0.3)
+    assert size(pulse) == before
+    assert process.status()["state"] == "frozen"
+    process.command({"command": "thaw"}, 10)
+    wait_for(lambda: size(pulse) > before, "the pulse after thawing")
+
+
+def test_a_frozen_site_can_be_killed(site: tuple[SiteProcess, Path]) -> None:
+    process, pulse = site
+    process.command({"command": "freeze"}, 10)
+    process.kill()
+    assert marked_processes(pulse) == []
+
+
+def test_a_service_that_ends_by_itself_is_started_again(site: tuple[SiteProcess, Path]) -> None:
+    process, _ = site
+    wait_for(
+        lambda: process.status()["services"]["short-lived"]["restarts"] >= 2, "the second restart"
+    )
+    assert process.status()["services"]["short-lived"]["exit_code"] in {3, None}
+
+
+def test_a_politely_stopped_site_leaves_nothing(site: tuple[SiteProcess, Path]) -> None:
+    process, pulse = site
+    process.stop(grace_s=5)
+    assert marked_processes(pulse) == []
+    assert process.status()["state"] == "stopped"
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from reference_stack.supervisor import SiteProcess
+site = SiteProcess("mac-1", sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
+site.start()
+print("started", flush=True)
+time.sleep(3600)
+"""
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_site_dies_with_a_supervisor_that_is_killed(backend: Backend, tmp_path: Path) -> None:
+    if backend == "namespace" and best_backend() != "namespace":
+        pytest.skip("this machine allows no PID namespaces")
+    path, pulse = site_file(tmp_path)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, backend, str(path), str(tmp_path / "site.log")]
+    )
+    try:
+        wait_for(lambda: size(pulse) > 2, "the first pulse")
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+        wait_for(lambda: not marked_processes(pulse), "the site's end")
+        assert not json.loads(path.read_text())["postgres_data_directories"]
+    finally:
+        holder.kill()
+        for left in marked_processes(tmp_path):
+            left.kill()
