@@ -110,12 +110,16 @@ def down(directory: Path) -> bool:
 
 
 def _preconditions(design: Design, directory: Path, progress: Progress) -> Programs:
-    with contextlib.suppress(StackError):
-        StackHandle.attach(directory)
+    if _runs_in(directory):
         raise PreconditionError(
             f"{directory}: a stack runs here already: end it with `testbed stack down`"
         )
     progress(f"checking the machine for {design.name}")
+    if best_backend() == "tree" and os.geteuid() == 0:
+        raise PreconditionError(
+            "PostgreSQL refuses to run as root, and this machine allows no user namespaces to "
+            "change that: run the testbed as an ordinary user"
+        )
     programs = {name: binaries.require(name).path for name in ("etcd", "haproxy", "postgres")}
     place = directory if directory.exists() else directory.absolute().parent
     while not place.exists():
@@ -132,6 +136,14 @@ def _preconditions(design: Design, directory: Path, progress: Progress) -> Progr
         postgresql=programs["postgres"].resolve().parent,
         model=model,
     )
+
+
+def _runs_in(directory: Path) -> bool:
+    try:
+        StackHandle.attach(directory)
+    except StackNotRunningError:
+        return False
+    return True
 
 
 def _free_instance(design: Design, wanted: int | None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from pathlib import Path
 from typing import Any, Literal
 
@@ -152,8 +153,18 @@ class StackHandle:
         self._request({"command": "thaw", "site": site})
 
     def shutdown(self) -> None:
-        """End every site and the supervisor."""
+        """End every site and the supervisor; returns when nothing of the stack is left.
+
+        Raises:
+            StackError: when something is still there after a minute.
+        """
         self._request({"command": "shutdown"})
+        socket_path = Path(self._state.control_socket)
+        end = time.monotonic() + CONTROL_TIMEOUT_S
+        while socket_path.exists():
+            if time.monotonic() > end:
+                raise StackError(f"{self.directory}: the stack does not end")
+            time.sleep(0.02)
 
     def _edge(self, service: str) -> Endpoint:
         return self.addresses.endpoint(self.design.sites_with("balancer")[0], service)

@@ -92,11 +92,12 @@ def _dynamic(design: Design, addresses: AddressPlan, *, cloud: bool) -> dict[str
     }
     if cloud:
         hosts = [addresses.endpoint(site, "database") for site in database.sites]
-        ports = dict.fromkeys(str(host.port) for host in hosts)
+        ports = [host.port for host in hosts]
+        # One port for all hosts when it is the same: Patroni's password file knows no lists.
+        port = ports[0] if len(set(ports)) == 1 else ",".join(str(port) for port in ports)
         dynamic["standby_cluster"] = {
             "host": ",".join(host.host for host in hosts),
-            # One port for all hosts when it is the same: Patroni's password file knows no lists.
-            "port": ",".join(ports if len(ports) == 1 else [str(h.port) for h in hosts]),
+            "port": port,
             "primary_slot_name": CLOUD_SLOT,
             "create_replica_methods": ["basebackup"],
         }

@@ -170,7 +170,6 @@ class Supervisor:
                     for key, _ in selector.select(timeout=1.0):
                         self._handle(key.data, listener)
             finally:
-                path.unlink(missing_ok=True)
                 for site in self._sites.values():
                     site.kill()
 
@@ -222,6 +221,8 @@ def main() -> None:
     try:
         with reserved_instance(state.instance):
             Supervisor(state, arguments.directory).serve(lifeline=not arguments.detached)
+        # The socket goes last: who sees it gone knows that everything else is.
+        Path(state.control_socket).unlink(missing_ok=True)
     except PreconditionError as error:
         sys.exit(f"supervisor: {error}")
 

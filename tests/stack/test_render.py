@@ -1,0 +1,144 @@
+"""The configuration files are rendered from the design, and the real programs accept them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from architecture import Design, load_design
+from reference_stack import binaries, haproxy, patroni
+from reference_stack.addresses import AddressPlan, plan
+from reference_stack.render import Programs, Renderer
+from reference_stack.secrets import NAMES, make_secrets, read_secret
+from reference_stack.site_file import SiteSpec
+
+LITERAL = (
+    "edge.api_check={interval_s: 5, timeout_s: 2, fall: 3, rise: 2}",
+    "edge.database_check={interval_s: 5, timeout_s: 2, fall: 3, rise: 2}",
+    "database.lease={ttl_s: 30, loop_wait_s: 10, retry_timeout_s: 10}",
+)
+
+
+@pytest.fixture
+def design() -> Design:
+    return load_design("local")
+
+
+def addresses(design: Design) -> AddressPlan:
+    return plan(tuple(design.sites), 7)
+
+
+def render(design: Design, directory: Path, *, one_address_per_site: bool = True) -> AddressPlan:
+    programs = Programs(Path("/bin/etcd"), Path("/bin/haproxy"), Path("/bin"), Path("/model"))
+    where = AddressPlan(7, tuple(design.sites), one_address_per_site)
+    make_secrets(directory)
+    Renderer(design, where, directory, programs).write()
+    return where
+
+
+@pytest.mark.parametrize("overrides", [(), LITERAL, ("edge.routing=roundrobin",)])
+def test_haproxy_accepts_its_configuration(overrides: tuple[str, ...], tmp_path: Path) -> None:
+    haproxy_binary = binaries.find("haproxy")
+    assert haproxy_binary is not None, binaries.MENDING
+    design = load_design("local", overrides)
+    path = tmp_path / "haproxy.cfg"
+    path.write_text(haproxy.configuration(design, addresses(design)))
+    check = subprocess.run(
+        [haproxy_binary.path, "-c", "-f", path], capture_output=True, text=True, check=False
+    )
+    assert check.returncode == 0, check.stderr
+
+
+def test_the_checks_are_the_designs(design: Design) -> None:
+    text = haproxy.configuration(design, addresses(design))
+    assert "inter 5000ms fall 3 rise 1 fastinter 500ms downinter 1000ms" in text
+    assert "timeout check 2000ms" in text
+    literal = load_design("local", LITERAL)
+    assert "inter 5000ms fall 3 rise 2 on-marked-down" in haproxy.configuration(
+        literal, addresses(literal)
+    )
+
+
+def test_the_standby_and_the_cloud_serve_only_when_those_before_them_are_down(
+    design: Design,
+) -> None:
+    text = haproxy.configuration(design, addresses(design))
+    api = text.split("listen api")[1].split("listen database")[0]
+    servers = [line.split() for line in api.splitlines() if line.strip().startswith("server")]
+    assert [(words[1], words[-1]) for words in servers] == [
+        ("mac-1", "check"),
+        ("mac-2", "backup"),
+        ("gcp", "backup"),
+    ]
+
+
+@pytest.mark.parametrize("site", ["mac-1", "mac-2", "gcp"])
+def test_patroni_accepts_its_configuration(design: Design, site: str, tmp_path: Path) -> None:
+    postgres = binaries.find("postgres")
+    assert postgres is not None, binaries.MENDING
+    make_secrets(tmp_path)
+    document = patroni.configuration(
+        design,
+        site,
+        addresses=addresses(design),
+        secrets={name: read_secret(tmp_path, name) for name in NAMES},
+        folder=tmp_path,
+        binaries=postgres.path.resolve().parent,
+    )
+    path = tmp_path / "patroni.yml"
+    path.write_text(yaml.safe_dump(document))
+    check = subprocess.run(
+        [sys.executable, "-m", "patroni", "--validate-config", "--ignore-listen-port", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    # The validator also tries to reach etcd, which does not run here.
+    complaints = [line for line in check.stderr.splitlines() if "is not reachable" not in line]
+    assert complaints == []
+    assert document["bootstrap"]["dcs"]["ttl"] == design.database.lease.ttl_s  # type: ignore[union-attr]
+    assert ("standby_cluster" in document["bootstrap"]["dcs"]) == (site == "gcp")
+
+
+def test_secrets_are_readable_by_their_owner_only(design: Design, tmp_path: Path) -> None:
+    render(design, tmp_path)
+    for path in tmp_path.rglob("*"):
+        secret_inside = path.is_file() and any(
+            read_secret(tmp_path, name) in path.read_text() for name in NAMES
+        )
+        if secret_inside:
+            assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_two_stacks_have_different_secrets(design: Design, tmp_path: Path) -> None:
+    render(design, tmp_path / "one")
+    render(design, tmp_path / "two")
+    for name in NAMES:
+        assert read_secret(tmp_path / "one", name) != read_secret(tmp_path / "two", name)
+
+
+def test_each_site_runs_the_services_the_design_places_there(
+    design: Design, tmp_path: Path
+) -> None:
+    render(design, tmp_path)
+
+    def services(site: str) -> list[str]:
+        spec = SiteSpec.model_validate_json((tmp_path / site / "site.json").read_text())
+        return [service.name for service in spec.services]
+
+    assert services("mac-1") == ["etcd", "patroni", "inference", "api"]
+    assert services("edge") == ["etcd", "etcd-leader-keeper", "haproxy"]
+    assert services("gcp") == ["etcd", "patroni", "inference", "api"]
+
+
+def test_hospital_servers_on_one_address_still_find_the_password(
+    design: Design, tmp_path: Path
+) -> None:
+    render(design, tmp_path, one_address_per_site=False)
+    spec = SiteSpec.model_validate_json((tmp_path / "gcp" / "site.json").read_text())
+    (database,) = [service for service in spec.services if service.name == "patroni"]
+    assert database.environment["PGPASSWORD"] == read_secret(tmp_path, "replication")
