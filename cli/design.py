@@ -8,12 +8,12 @@ import typer
 import yaml
 
 from architecture import design_hash, design_names, load_design
-from architecture.json_schema import json_schema
+from architecture.schema import json_schema
 from cli.common import JsonOption, SetOption, out, print_json
 from evidence.record import json_document
 from evidence.verdict import EXIT_REFUTED
-from simulator.failover import failover_bound_s
 from simulator.design_check import design_problems
+from simulator.failover_bound import failover_bound_s
 
 app = typer.Typer(help="List, show and check designs.", no_args_is_help=True)
 
@@ -21,7 +21,7 @@ NameArgument = Annotated[str, typer.Argument(help="a design's name, or the path 
 
 
 @app.command("list")
-def list_designs(json: JsonOption = False) -> None:  # noqa: FBT002
+def list_designs(json: JsonOption = False) -> None:
     """List the designs that come with the testbed. Example: `testbed design list`"""
     designs = [load_design(name) for name in design_names()]
     if json:
@@ -32,7 +32,7 @@ def list_designs(json: JsonOption = False) -> None:  # noqa: FBT002
 
 
 @app.command()
-def show(name: NameArgument, override: SetOption = None, json: JsonOption = False) -> None:  # noqa: FBT002
+def show(name: NameArgument, override: SetOption = None, json: JsonOption = False) -> None:
     """Show a design as it is used: merged, overridden, validated.
 
     Example: `testbed design show local --set workload.users=50`
@@ -45,7 +45,7 @@ def show(name: NameArgument, override: SetOption = None, json: JsonOption = Fals
 
 
 @app.command()
-def check(name: NameArgument, override: SetOption = None, json: JsonOption = False) -> int:  # noqa: FBT002
+def check(name: NameArgument, override: SetOption = None, json: JsonOption = False) -> int:
     """Check a design: does it hold together, and can its configuration keep its promises?
 
     Prints the longest failover each fault can take, by closed form. Exit code 1 when a promise

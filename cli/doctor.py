@@ -26,8 +26,8 @@ MARKS = {"good": "[green]✓[/green]", "warning": "[yellow]![/yellow]", "missing
 def doctor(
     design: DesignOption = "local",
     directory: StackOption = DEFAULT_STACK,
-    fix: Annotated[bool, typer.Option("--fix", help="install what is missing")] = False,  # noqa: FBT002
-    json: JsonOption = False,  # noqa: FBT002
+    fix: Annotated[bool, typer.Option("--fix", help="install what is missing")] = False,
+    json: JsonOption = False,
 ) -> int:
     """Say what this machine has for the stack and what is missing.
 

@@ -15,7 +15,7 @@ app = typer.Typer(help="List and show run records.", no_args_is_help=True)
 
 
 @app.command("list")
-def list_(runs: RunsOption = DEFAULT_RUNS, json: JsonOption = False) -> None:  # noqa: FBT002
+def list_(runs: RunsOption = DEFAULT_RUNS, json: JsonOption = False) -> None:
     """List the finished runs, oldest first. Example: `testbed runs list`"""
     found = list_runs(runs)
     if json:
@@ -32,7 +32,7 @@ def list_(runs: RunsOption = DEFAULT_RUNS, json: JsonOption = False) -> None:  #
 def show(
     name: Annotated[str, typer.Argument(help="a run's name, or its end when that is unique")],
     runs: RunsOption = DEFAULT_RUNS,
-    json: JsonOption = False,  # noqa: FBT002
+    json: JsonOption = False,
 ) -> None:
     """Show one run's record and its tables. Example: `testbed runs show <name>`"""
     matches = [run for run in list_runs(runs) if run.name == name] or [

@@ -43,7 +43,7 @@ def up(
     directory: StackOption = DEFAULT_STACK,
     instance: InstanceOption = "0",
     seed: SeedOption = 1,
-    json: JsonOption = False,  # noqa: FBT002
+    json: JsonOption = False,
 ) -> None:
     """Start every site of a design and wait until the stack is whole.
 
@@ -64,26 +64,26 @@ def up(
 
 
 @app.command()
-def status(directory: StackOption = DEFAULT_STACK, json: JsonOption = False) -> int:  # noqa: FBT002
+def status(directory: StackOption = DEFAULT_STACK, json: JsonOption = False) -> int:
     """Say what runs, who is primary, and what keeps the stack from being whole.
 
     Exit code 3 when it is not whole. Example: `testbed stack status --json`
     """
     handle = StackHandle.attach(directory.absolute())
-    description = _describe(handle)
+    problems = handle.whole()
     if json:
-        print_json(description)
+        print_json(_describe(handle))
     else:
         for site, state in handle.status().items():
             down = [name for name, service in state.services.items() if not service.running]
             note = f"  [red]not running: {', '.join(down)}[/red]" if down else ""
             out.print(f"{site:<8} {state.state:<8} {state.processes:>3} processes{note}")
-        out.print(f"primary: {description['primary']}")
-        for problem in description["problems"]:
+        out.print(f"primary: {handle.primary()}")
+        for problem in problems:
             out.print(f"[red]✗[/red] {problem}", soft_wrap=True)
-        if not description["problems"]:
+        if not problems:
             out.print("[green]✓[/green] the stack is whole")
-    return EXIT_INCONCLUSIVE if description["problems"] else 0
+    return EXIT_INCONCLUSIVE if problems else 0
 
 
 @app.command()

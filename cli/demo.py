@@ -1,0 +1,86 @@
+"""`testbed demo`: the whole loop, once, on this machine."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from architecture import load_design
+from architecture.errors import InputError
+from chaos.experiment import run_experiment
+from cli.common import (
+    DEFAULT_RUNS,
+    DesignOption,
+    InstanceOption,
+    JsonOption,
+    RunsOption,
+    SeedOption,
+    SetOption,
+    out,
+    print_json,
+    progress_printer,
+)
+from cli.predict import record_prediction, run_calibration, show_predictions
+from cli.report import show_verdicts
+from cli.stack import parse_instance
+from evidence import load_run
+from reference_stack.bringup import running
+from reports.report import build_report
+from simulator.calibration import calibrated_step_times
+
+EXPERIMENT = "primary-power-loss"
+DEMO_STACK = Path(".cache/demo-stack")
+
+
+def demo(
+    design: DesignOption = "local",
+    override: SetOption = None,
+    users: Annotated[int, typer.Option("--users", min=1, help="clinicians at work")] = 200,
+    seed: SeedOption = 1,
+    instance: InstanceOption = "auto",
+    directory: Annotated[
+        Path, typer.Option("--dir", help="where the stack's files go while it runs")
+    ] = DEMO_STACK,
+    runs: RunsOption = DEFAULT_RUNS,
+    json: JsonOption = False,
+) -> int:
+    """Predict, run, load, break, measure and judge: ends with the report.
+
+    The machine's language model is timed, the failover predicted and recorded; then the stack comes
+    up, clinicians work on it, and the primary's site loses power under them.
+    Exit code 0 nothing refuted, 1 a promise refuted, 3 more evidence is needed.
+    Example: `testbed demo --users 200 --seed 7`
+    """
+    progress = progress_printer()
+    system = load_design(design, [*(override or ()), f"workload.users={users}"])
+    number = parse_instance(instance)
+    if system.database.cloud_standby is None or len(system.database.sites) < 2:  # noqa: PLR2004
+        raise InputError(
+            f"design '{system.name}' has no pair of nodes with a cloud standby to run",
+            where="--design", allowed="local, or a design that extends it",
+        )  # fmt: skip
+    calibration = run_calibration(system, runs, progress)
+    step_times = calibrated_step_times(load_run(calibration), system.inference.model)
+    progress("predicting, before anything runs")
+    prediction = record_prediction(system, runs, seed, step_times, progress)
+    if not json:
+        show_predictions(system, prediction)
+    stack = directory.absolute()
+    with running(system, stack, instance=number, seed=seed, progress=progress) as handle:
+        progress(f"clients reach the stack at {handle.api_url}")
+        experiment = run_experiment(
+            EXPERIMENT, handle, users=users, seed=seed, root=runs,
+            prediction_run=prediction.name, progress=progress,
+        )  # fmt: skip
+    shutil.rmtree(stack, ignore_errors=True)
+    made = build_report([calibration, prediction, experiment], runs, progress)
+    if json:
+        print_json(made.document)
+    else:
+        show_verdicts(made.verdicts)
+        out.print(f"the report: [bold]{made.page}[/bold]", soft_wrap=True)
+        out.print("look around in it: [bold]testbed dashboard[/bold]")
+    return made.exit_code

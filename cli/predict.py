@@ -1,0 +1,173 @@
+"""`testbed simulate`, `predict`, `calibrate`: what the models say, and what they are fed with."""
+
+from __future__ import annotations
+
+import json as json_library
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+from rich.table import Table
+
+from architecture import Design, InputError, load_design
+from cli.common import (
+    DEFAULT_RUNS,
+    DesignOption,
+    JsonOption,
+    Progress,
+    RunsOption,
+    SeedOption,
+    SetOption,
+    out,
+    print_json,
+    progress_printer,
+)
+from evidence import Estimate, load_run
+from reference_stack.errors import StackError
+from reference_stack.models import ensure_model, model_cache
+from simulator.calibration import calibrated_step_times, fit_step_times, record_calibration
+from simulator.capacity import simulate as simulate_design
+from simulator.figures import THIS_MACHINE, figures_for
+from simulator.prediction import predict as predict_design
+from simulator.prediction import record
+from simulator.step_times import StepTimesRange
+
+CalibrationOption = Annotated[
+    Path | None,
+    typer.Option("--calibration", help="folder of a calibration run; the catalogue when left out"),
+]
+
+
+def simulate(
+    design: DesignOption = "local",
+    override: SetOption = None,
+    users: Annotated[int | None, typer.Option("--users", min=1, help="clinicians")] = None,
+    replications: Annotated[int, typer.Option("--replications", min=2)] = 10,
+    calibration: CalibrationOption = None,
+    seed: SeedOption = 1,
+    json: JsonOption = False,
+) -> None:
+    """Simulate a design's users with everything up: latencies, utilisation, first bottleneck.
+
+    Nothing is recorded. Example: `testbed simulate --users 400`
+    """
+    system = load_design(design, override or ())
+    figures = figures_for(system, step_times=_step_times(calibration, system))
+    result = simulate_design(system, figures, users=users, seed=seed, replications=replications)
+    document = result.document()
+    if json:
+        print_json({"design": system.name, "run": None, **document})
+        return
+    table = Table(
+        "operation", "mean s", "p50 s", "p95 s", "p99 s", "per second", title=system.title
+    )
+    for name, journey in result.journeys.items():
+        latency = journey["latency_s"]
+        cells = [_words(latency[key]) for key in ("mean", "p50", "p95", "p99")]
+        table.add_row(name, *cells, _words(journey["throughput_per_s"]))
+    out.print(table)
+    stations = Table("station", "utilisation", "mean wait s", "mean queue")
+    for name, station in result.stations.items():
+        keys = ("utilisation", "wait_s", "queue_length")
+        stations.add_row(name, *(_words(station[key]) for key in keys))
+    out.print(stations)
+    out.print(f"first bottleneck: [bold]{result.bottleneck}[/bold]")
+
+
+def predict(
+    design: DesignOption = "local",
+    override: SetOption = None,
+    calibration: CalibrationOption = None,
+    seed: SeedOption = 1,
+    runs: RunsOption = DEFAULT_RUNS,
+    json: JsonOption = False,
+) -> None:
+    """Predict what an experiment will measure, and record it before the experiment.
+
+    Example: `testbed predict --design dual-m3-ultra`
+    """
+    system = load_design(design, override or ())
+    path = record_prediction(
+        system, runs, seed, _step_times(calibration, system), progress_printer()
+    )
+    outcome = load_run(path).record.outcome
+    if json:
+        print_json({"run": path.name, **outcome})
+        return
+    show_predictions(system, path)
+
+
+def calibrate(
+    design: DesignOption = "local",
+    override: SetOption = None,
+    runs: RunsOption = DEFAULT_RUNS,
+    json: JsonOption = False,
+) -> None:
+    """Time the language model on this machine, for the simulator. Example: `testbed calibrate`"""
+    path = run_calibration(load_design(design, override or ()), runs, progress_printer())
+    if json:
+        print_json({"run": path.name, **load_run(path).record.outcome})
+    else:
+        out.print(f"recorded in {path}", soft_wrap=True)
+
+
+def run_calibration(design: Design, root: Path, progress: Progress) -> Path:
+    """Time the model's steps in a process of its own and record a ``calibration`` run."""
+    model = ensure_model(design.inference.model, model_cache(), progress)
+    progress(f"timing {design.inference.model} on this machine")
+    # A process of its own: the fast BLAS must be bound before MLX is first imported.
+    timing = subprocess.run(
+        [
+            sys.executable, "-m", "reference_stack.inference.timing",
+            "--model-dir", str(model), "--json",
+        ],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if timing.returncode != 0:
+        raise StackError(f"the model could not be timed: {timing.stderr.strip()[-500:]}")
+    document: dict[str, Any] = json_library.loads(timing.stdout)
+    rows = pd.DataFrame(document["rows"])
+    return record_calibration(rows, fit_step_times(rows), design, root, hardware=THIS_MACHINE)
+
+
+def record_prediction(
+    design: Design, root: Path, seed: int, step_times: StepTimesRange | None, progress: Progress
+) -> Path:
+    """Predict, and write the ``prediction`` run."""
+    return record(predict_design(design, seed=seed, step_times=step_times, progress=progress), root)
+
+
+def show_predictions(design: Design, path: Path) -> None:
+    """Print a prediction run's intervals beside what is promised."""
+    predictions = load_run(path).record.outcome["predictions"]
+    if not isinstance(predictions, dict):
+        return
+    table = Table("objective", "promised", "predicted", "95 % interval", title="Predicted")
+    for objective in design.objectives:
+        if objective.id in predictions:
+            estimate = Estimate.model_validate(predictions[objective.id])
+            interval = f"{estimate.lower:.3g} to {estimate.upper:.3g}"
+            table.add_row(
+                f"{objective.id}  {objective.title}", objective.target,
+                f"{estimate.estimate:.3g}", interval,
+            )  # fmt: skip
+    out.print(table)
+
+
+def _step_times(calibration: Path | None, design: Design) -> StepTimesRange | None:
+    if calibration is None:
+        return None
+    sites = design.sites_with("inference")
+    if not sites or design.sites[sites[0]].hardware != THIS_MACHINE:
+        raise InputError(
+            f"speaks of {THIS_MACHINE}, the design's model runs on other hardware",
+            where="--calibration",
+        )
+    return calibrated_step_times(load_run(calibration), design.inference.model)
+
+
+def _words(estimate: Estimate) -> str:
+    return f"{estimate.estimate:.3g} [{estimate.lower:.3g}, {estimate.upper:.3g}]"
