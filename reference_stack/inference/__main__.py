@@ -1,0 +1,134 @@
+"""Start the service: python -m reference_stack.inference --settings inference.json."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import math
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from reference_stack.inference.app import build_app
+from reference_stack.inference.blas import prepare_process
+from reference_stack.inference.engine import Engine
+from reference_stack.inference.generation import Decoder
+from reference_stack.inference.jobs import EngineLimits
+from reference_stack.inference.metrics import InferenceMetrics
+from reference_stack.inference.settings import InferenceSettings, SettingsError, read_settings
+from reference_stack.models import BadModelFolderError, check_model_folder
+
+log = logging.getLogger("reference_stack.inference")
+
+EXIT_FAILED = 1
+EXIT_BAD_INPUT = 2
+# Beyond the drain time: for the failed requests to tell their clients.
+_GOODBYE_S = 2
+
+
+class DrainingServer(uvicorn.Server):
+    """uvicorn, telling the engine of a shutdown when the signal comes, not after it."""
+
+    def __init__(self, config: uvicorn.Config, engine: Engine, drain_timeout_s: float) -> None:
+        super().__init__(config)
+        self._engine = engine
+        self._drain_timeout_s = drain_timeout_s
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Called as the signal handler."""
+        self._engine.drain(self._drain_timeout_s)
+        super().handle_exit(sig, frame)
+
+
+def load_decoder(settings: InferenceSettings) -> Decoder:
+    """Check the model's files against their manifest (B-12) and load it.
+
+    Raises BadModelFolderError, and what mlx-lm raises for a model it can't run.
+    """
+    check_model_folder(settings.model_dir, full=True)
+    # Imports mlx, so not before the BLAS is chosen.
+    from reference_stack.inference.batching import MlxDecoder  # noqa: PLC0415
+
+    return MlxDecoder(
+        settings.model_dir,
+        max_batch=settings.max_batch,
+        prefill_chunk_tokens=settings.prefill_chunk_tokens,
+    )
+
+
+def _listen(settings: InferenceSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((settings.host, settings.port))
+    return listener
+
+
+def serve(settings: InferenceSettings) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit code."""
+    blas = prepare_process(settings.blas_threads)
+    if blas == "reference":
+        log.warning("no OpenBLAS on this machine: decoding will be 2 to 20 times slower")
+    metrics = InferenceMetrics()
+    limits = EngineLimits(
+        max_batch=settings.max_batch,
+        max_queue=settings.max_queue,
+        queue_timeout_s=settings.queue_timeout_s,
+        stall_timeout_s=settings.stall_timeout_s,
+    )
+    engine = Engine(lambda: load_decoder(settings), limits, metrics)
+    try:
+        listener = _listen(settings)
+    except OSError as error:
+        sys.stderr.write(f"can't listen on {settings.host}:{settings.port}: {error.strerror}\n")
+        return EXIT_FAILED
+    config = uvicorn.Config(
+        build_app(settings, engine, metrics, blas),
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=math.ceil(settings.drain_timeout_s) + _GOODBYE_S,
+    )
+    # uvicorn raises the signal again when it is done; that is a success here.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
+    host, port = listener.getsockname()[:2]
+    log.info("site %s listening on %s port %s, blas %s", settings.site, host, port, blas)
+    try:
+        DrainingServer(config, engine, settings.drain_timeout_s).run(sockets=[listener])
+    finally:
+        if not engine.stop(0):
+            # A thread stuck inside the device can't be ended, and would crash a normal exit.
+            log.error("leaving a stuck decoding thread behind")
+            os._exit(EXIT_FAILED)
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read the settings and serve; exit code 2 for settings that can't be used."""
+    parser = argparse.ArgumentParser(prog="python -m reference_stack.inference")
+    parser.add_argument("--settings", type=Path, required=True, help="a JSON file")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    try:
+        settings = read_settings(options.settings)
+        check_model_folder(settings.model_dir)
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_BAD_INPUT
+    except BadModelFolderError as error:
+        sys.stderr.write(f"{options.settings}: model_dir: {error}\n")
+        return EXIT_BAD_INPUT
+    return serve(settings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

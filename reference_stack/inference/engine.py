@@ -1,0 +1,286 @@
+"""One thread that decodes, and the queue in front of it.
+
+Life of a request: waiting (in the bounded queue, until its deadline) → running (in the decoder's
+batch) → finished. It can be cancelled in either stage. Whatever happens, the request's `deliver`
+is called with Finished or Failed exactly once, unless the client cancelled it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from reference_stack.inference.generation import (
+    Decoder,
+    Deliver,
+    Delta,
+    Failed,
+    FailureKind,
+    Finished,
+    GenerationRequest,
+    TokenOutput,
+)
+from reference_stack.inference.jobs import (
+    EngineHealth,
+    EngineLimits,
+    Job,
+    QueueFullError,
+    UnavailableError,
+)
+from reference_stack.inference.metrics import InferenceMetrics
+
+log = logging.getLogger(__name__)
+
+Clock = Callable[[], float]
+
+# Weight of the newest answer in the running mean of service times.
+_SMOOTHING = 0.2
+_LONGEST_RETRY_AFTER_S = 60.0
+
+
+class Engine:
+    """Continuous batching: requests join and leave between any two steps of the decoder."""
+
+    def __init__(
+        self,
+        load: Callable[[], Decoder],
+        limits: EngineLimits,
+        metrics: InferenceMetrics,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        """`load` is called in the engine's thread; `clock` gives seconds."""
+        self._load = load
+        self._limits = limits
+        self._metrics = metrics
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._waiting: deque[Job] = deque()
+        self._running: dict[int, Job] = {}
+        self._decoder: Decoder | None = None
+        self._stopping = False
+        self._ended: EngineHealth | None = None
+        self._drain_until: float | None = None
+        self._step_started_at: float | None = None
+        self._mean_service_s: float | None = None
+        self._thread = threading.Thread(target=self._work, name="decoder", daemon=True)
+
+    @property
+    def queue_length(self) -> int:
+        """Requests that wait for a place in the batch."""
+        return len(self._waiting)
+
+    @property
+    def running(self) -> int:
+        """Sequences in the batch."""
+        return len(self._running)
+
+    def health(self) -> EngineHealth:
+        """`ok` only if a request submitted now would be worked on."""
+        if self._ended is not None:
+            return self._ended
+        if self._decoder is None:
+            return EngineHealth("loading", "the model is being loaded")
+        started = self._step_started_at
+        if started is not None and self._clock() - started > self._limits.stall_timeout_s:
+            return EngineHealth(
+                "stalled", f"one step has lasted more than {self._limits.stall_timeout_s} s"
+            )
+        if self._drain_until is not None:
+            return EngineHealth("draining", "the service is shutting down")
+        return EngineHealth("ok", "")
+
+    @property
+    def decoder(self) -> Decoder:
+        """The loaded model. Raises UnavailableError unless the engine is well."""
+        health = self.health()
+        if health.state != "ok" or self._decoder is None:
+            raise UnavailableError(health.state, health.detail)
+        return self._decoder
+
+    def start(self) -> None:
+        """Start loading the model; returns at once."""
+        self._thread.start()
+
+    def submit(self, request: GenerationRequest, deliver: Deliver) -> Job:
+        """Queue a request; `deliver` gets its events, from the engine's thread.
+
+        Raises QueueFullError, UnavailableError.
+        """
+        with self._changed:
+            # Within the lock: a worker that fails later will find the job and fail it.
+            health = self.health()
+            if health.state != "ok":
+                raise UnavailableError(health.state, health.detail)
+            free_places = self._limits.max_batch - len(self._running)
+            if len(self._waiting) >= self._limits.max_queue + max(free_places, 0):
+                self._metrics.rejected("queue_full")
+                raise QueueFullError(self._retry_after_s())
+            job = Job(request, deliver, submitted_at=self._clock())
+            self._waiting.append(job)
+            self._changed.notify()
+        return job
+
+    def cancel(self, job: Job) -> None:
+        """Drop a request, in whatever stage; nothing is delivered any more."""
+        with self._changed:
+            if job.ended or job.cancelled:
+                return
+            job.cancelled = True
+            if job in self._waiting:
+                self._waiting.remove(job)
+            self._changed.notify()
+        self._metrics.cancelled()
+
+    def drain(self, timeout_s: float) -> None:
+        """Refuse new requests; those here may finish within `timeout_s`, then they fail.
+
+        Takes no lock, so that a signal handler may call it.
+        """
+        self._drain_until = self._clock() + timeout_s
+
+    def stop(self, timeout_s: float) -> bool:
+        """End the thread, failing what is left; whether it ended within `timeout_s`."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        if self._thread.ident is None:
+            return True
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _retry_after_s(self) -> float:
+        """When a place should be free: the work ahead, spread over the batch."""
+        service_s = self._mean_service_s or 1.0
+        ahead = len(self._waiting) + len(self._running)
+        return min(service_s * ahead / self._limits.max_batch, _LONGEST_RETRY_AFTER_S)
+
+    def _work(self) -> None:
+        health = EngineHealth("stopped", "the service has stopped")
+        kind: FailureKind = "shutting_down"
+        try:
+            decoder = self._load()
+            self._decoder = decoder
+            log.info("model loaded")
+            self._serve(decoder)
+        except Exception as error:  # the thread's end: nobody above could catch it
+            log.critical("decoding thread died", exc_info=error)
+            health = EngineHealth("failed", f"the decoding thread died: {error!r}")
+            kind = "worker_failed"
+        with self._changed:
+            self._ended = health
+            left = [*self._running.values(), *self._waiting]
+            self._running.clear()
+            self._waiting.clear()
+            self._step_started_at = None
+        for job in left:
+            self._fail(job, kind, health.detail)
+        # After the news: a device that failed may also fail to close.
+        if self._decoder is not None:
+            self._decoder.close()
+
+    def _serve(self, decoder: Decoder) -> None:
+        while self._wait_for_work():
+            self._drop_cancelled(decoder)
+            self._expire()
+            self._admit(decoder)
+            if not self._running:
+                continue
+            self._step_started_at = self._clock()
+            outputs = decoder.step()
+            self._step_started_at = None
+            now = self._clock()
+            for output in outputs:
+                self._forward(output, now)
+
+    def _wait_for_work(self) -> bool:
+        with self._changed:
+            while not (self._stopping or self._waiting or self._running):
+                self._changed.wait()
+            return not self._stopping
+
+    def _drop_cancelled(self, decoder: Decoder) -> None:
+        for key, job in list(self._running.items()):
+            if job.cancelled:
+                decoder.remove(key)
+                del self._running[key]
+
+    def _expire(self) -> None:
+        now = self._clock()
+        if self._drain_until is not None and now > self._drain_until:
+            with self._changed:
+                left = [*self._waiting, *self._running.values()]
+                self._waiting.clear()
+            for job in left:
+                self._fail(job, "shutting_down", "the service is shutting down")
+                job.cancelled = True
+            return
+        oldest_allowed = now - self._limits.queue_timeout_s
+        with self._changed:
+            late = []
+            while self._waiting and self._waiting[0].submitted_at < oldest_allowed:
+                late.append(self._waiting.popleft())
+        for job in late:
+            self._metrics.rejected("queue_timeout")
+            self._fail(
+                job, "queue_timeout", f"no place within {self._limits.queue_timeout_s} seconds"
+            )
+
+    def _admit(self, decoder: Decoder) -> None:
+        now = self._clock()
+        while len(self._running) < self._limits.max_batch:
+            with self._changed:
+                if not self._waiting:
+                    return
+                job = self._waiting.popleft()
+                # Between queue and batch a failing `add` must still find the job.
+                self._running[-1] = job
+            key = decoder.add(job.request)
+            with self._changed:
+                self._running[key] = self._running.pop(-1)
+            job.started_at = now
+            self._metrics.admitted(now - job.submitted_at, len(job.request.prompt))
+
+    def _forward(self, output: TokenOutput, now: float) -> None:
+        job = self._running[output.key]
+        if job.last_token_at is None:
+            self._metrics.first_token(now - job.submitted_at)
+        else:
+            self._metrics.next_token(now - job.last_token_at)
+        job.last_token_at = now
+        job.generated_tokens += 1
+        self._metrics.generated()
+        reason = output.finish_reason
+        if not job.cancelled and (output.text or reason is None):
+            job.deliver(Delta(output.text, job.generated_tokens))
+        if reason is None:
+            return
+        del self._running[output.key]
+        with self._changed:
+            job.ended = True
+        if job.started_at is not None:
+            self._learn(now - job.started_at)
+        if not job.cancelled:
+            self._metrics.finished(reason)
+            log.info(
+                "answered: %d prompt tokens, %d generated, %s, %.3f s",
+                *(len(job.request.prompt), job.generated_tokens, reason, now - job.submitted_at),
+            )
+            job.deliver(Finished(reason, len(job.request.prompt), job.generated_tokens))
+
+    def _learn(self, service_s: float) -> None:
+        old_s = self._mean_service_s
+        self._mean_service_s = (
+            service_s if old_s is None else old_s + _SMOOTHING * (service_s - old_s)
+        )
+
+    def _fail(self, job: Job, kind: FailureKind, detail: str) -> None:
+        with self._changed:
+            if job.ended or job.cancelled:
+                return
+            job.ended = True
+        self._metrics.failed(kind)
+        log.warning("no answer: %s: %s", kind, detail)
+        job.deliver(Failed(kind, detail))

@@ -1,0 +1,58 @@
+"""What the engine and its callers exchange beside the generation itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from reference_stack.inference.generation import Deliver, GenerationRequest
+
+EngineState = Literal["loading", "ok", "draining", "stalled", "failed", "stopped"]
+
+
+class UnavailableError(Exception):
+    """The engine takes no request now; `state` says why."""
+
+    def __init__(self, state: EngineState, detail: str) -> None:
+        super().__init__(detail)
+        self.state = state
+
+
+class QueueFullError(Exception):
+    """All waiting places are taken; trying again makes sense after `retry_after_s`."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__("all waiting places are taken")
+        self.retry_after_s = retry_after_s
+
+
+@dataclass(frozen=True)
+class EngineLimits:
+    """Sizes and times of the queue and the batch; see InferenceSettings."""
+
+    max_batch: int
+    max_queue: int
+    queue_timeout_s: float
+    stall_timeout_s: float
+
+
+@dataclass(frozen=True)
+class EngineHealth:
+    """The engine's state, and for a bad one what happened."""
+
+    state: EngineState
+    detail: str
+
+
+@dataclass(eq=False)
+class Job:
+    """A request on its way. Only the engine touches it."""
+
+    request: GenerationRequest
+    deliver: Deliver
+    submitted_at: float
+    started_at: float | None = None
+    last_token_at: float | None = None
+    generated_tokens: int = 0
+    cancelled: bool = False
+    ended: bool = False

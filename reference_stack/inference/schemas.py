@@ -1,0 +1,91 @@
+"""The part of OpenAI's chat API that is served. What isn't here is refused, not ignored."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from reference_stack.inference.generation import Finished, FinishReason
+
+# Longer text can't be a prompt of any model here, and must not be tokenised to find that out.
+MAX_MESSAGE_CHARACTERS = 200_000
+
+# Whatever the site serves: a client that may fail over to another site can't name the model.
+ANY_MODEL = "default"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Message(_Strict):
+    """One turn of the conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: Annotated[str, Field(max_length=MAX_MESSAGE_CHARACTERS)]
+
+
+class StreamOptions(_Strict):
+    """Accepted for the clients that send it; usage is always included."""
+
+    include_usage: bool = True
+
+
+class ChatRequest(_Strict):
+    """A conversation to be answered.
+
+    `max_tokens` above the service's limit, or none, means the limit. `model` is the served
+    model's name, or "default", or left out.
+    """
+
+    model: str | None = None
+    messages: Annotated[list[Message], Field(min_length=1, max_length=200)]
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+
+
+def usage(finished: Finished) -> dict[str, int]:
+    """Token counts; the end mark counts as a generated token, since it cost a step."""
+    return {
+        "prompt_tokens": finished.prompt_tokens,
+        "completion_tokens": finished.generated_tokens,
+        "total_tokens": finished.prompt_tokens + finished.generated_tokens,
+    }
+
+
+class AnswerFrame(_Strict):
+    """What all documents of one answer share. `created` is in Unix seconds."""
+
+    id: str
+    created: int
+    model: str
+
+    def completion(self, text: str, finished: Finished) -> dict[str, object]:
+        """The whole answer as one document."""
+        choice = {
+            "index": 0,
+            "message": {"role": "assistant", "content": text},
+            "finish_reason": finished.reason,
+        }
+        return {
+            **self._head("chat.completion"),
+            "choices": [choice],
+            "usage": usage(finished),
+        }
+
+    def chunk(self, delta: dict[str, str], reason: FinishReason | None = None) -> dict[str, object]:
+        """A piece of the answer."""
+        choice = {"index": 0, "delta": delta, "finish_reason": reason}
+        return {**self._head("chat.completion.chunk"), "choices": [choice]}
+
+    def last_chunk(self, finished: Finished) -> dict[str, object]:
+        """The end of the answer."""
+        return {**self.chunk({}, finished.reason), "usage": usage(finished)}
+
+    def _head(self, kind: str) -> dict[str, object]:
+        return {"id": self.id, "object": kind, "created": self.created, "model": self.model}

@@ -1,0 +1,56 @@
+"""The settings file of one inference service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+NonEmpty = Annotated[str, StringConstraints(min_length=1)]
+
+
+class SettingsError(Exception):
+    """The settings file can't be used; the message names file, key and what is allowed."""
+
+
+class InferenceSettings(BaseModel):
+    """What one service needs to know.
+
+    `max_batch` sequences decode together; up to `max_queue` requests wait for a place, each at
+    most `queue_timeout_s`. `prefill_chunk_tokens` bounds how many tokens of a prompt are
+    processed between two decode steps, so how long a newcomer makes the others wait. On SIGTERM
+    requests have `drain_timeout_s` to finish. A step that lasts longer than `stall_timeout_s`
+    makes the service unhealthy. `port` 0 takes any free port and logs it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: NonEmpty = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)]
+    site: NonEmpty
+    model_dir: Path
+    model_name: NonEmpty
+    max_batch: Annotated[int, Field(ge=1, le=512)] = 8
+    max_queue: Annotated[int, Field(ge=0)] = 64
+    queue_timeout_s: Annotated[float, Field(gt=0)] = 30.0
+    max_prompt_tokens: Annotated[int, Field(ge=1)] = 2048
+    max_answer_tokens: Annotated[int, Field(ge=1)] = 512
+    blas_threads: Annotated[int, Field(ge=1, le=256)] = 1
+    prefill_chunk_tokens: Annotated[int, Field(ge=1)] = 256
+    drain_timeout_s: Annotated[float, Field(ge=0)] = 10.0
+    stall_timeout_s: Annotated[float, Field(gt=0)] = 120.0
+
+
+def read_settings(path: Path) -> InferenceSettings:
+    """The settings in the JSON file `path`. Raises SettingsError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}") from error
+    try:
+        return InferenceSettings.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "(whole file)"
+        raise SettingsError(f"{path}: {key}: {first['msg']}") from error

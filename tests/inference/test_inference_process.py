@@ -1,0 +1,153 @@
+"""The service as the stack runs it: a process of its own."""
+
+import contextlib
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import tiny_model
+from inference_bench import DEADLINE_S, wait_until
+
+from reference_stack.inference.__main__ import main
+from reference_stack.models.manifest import Manifest, record_files, write_manifest
+
+PATH = "/v1/chat/completions"
+BODY = {"messages": [{"role": "user", "content": "hello"}], "stream": True, "max_tokens": 100_000}
+
+
+def _settings_file(folder: Path, model: Path, **changes: object) -> Path:
+    settings: dict[str, object] = {
+        "port": 0,
+        "site": "mac-1",
+        "model_dir": str(model),
+        "model_name": "tiny",
+        "max_answer_tokens": 100_000,
+        **changes,
+    }
+    path = folder / "inference.json"
+    path.write_text(json.dumps(settings))
+    return path
+
+
+@dataclass
+class Process:
+    child: subprocess.Popen[bytes]
+    client: httpx.Client
+
+
+@contextlib.contextmanager
+def running(folder: Path, model_dir: Path, **changes: object) -> Iterator[Process]:
+    command = [sys.executable, "-m", "reference_stack.inference", "--settings"]
+    log = folder / "log"
+    with log.open("wb") as file:
+        child = subprocess.Popen(
+            [*command, _settings_file(folder, model_dir, **changes)], stderr=file
+        )
+    try:
+        wait_until(lambda: re.search(r"port \d+", log.read_text()) is not None, "it listens")
+        port = re.search(r"port (\d+)", log.read_text())[1]
+        url = f"http://127.0.0.1:{port}"
+        with httpx.Client(base_url=url, timeout=DEADLINE_S, trust_env=False) as client:
+            wait_until(lambda: _status(client) not in {"", "loading"}, "the model is loaded")
+            yield Process(child, client)
+    finally:
+        child.kill()
+        child.wait()
+
+
+def _status(client: httpx.Client) -> str:
+    try:
+        return client.get("/health").json()["status"]
+    except httpx.ConnectError:
+        return ""
+
+
+def test_sigterm_lets_a_running_answer_finish(tmp_path, endless_dir):
+    with running(tmp_path, endless_dir, drain_timeout_s=DEADLINE_S) as process:
+        body = {**BODY, "max_tokens": 1000}
+        with process.client.stream("POST", PATH, json=body) as response:
+            lines = response.iter_lines()
+            next(lines)
+            process.child.send_signal(signal.SIGTERM)
+            rest = [line for line in lines if line]
+        assert rest[-1] == "data: [DONE]"
+        assert json.loads(rest[-2].removeprefix("data: "))["usage"]["completion_tokens"] == 1000
+        assert process.child.wait(DEADLINE_S) == 0
+
+
+def test_sigterm_ends_an_endless_answer_with_an_error_when_the_time_is_over(tmp_path, endless_dir):
+    with running(tmp_path, endless_dir, drain_timeout_s=0.3) as process:
+        with process.client.stream("POST", PATH, json=BODY) as response:
+            lines = response.iter_lines()
+            next(lines)
+            process.child.send_signal(signal.SIGTERM)
+            rest = [line for line in lines if line]
+        assert rest[-2] == "event: error"
+        assert json.loads(rest[-1].removeprefix("data: "))["code"] == "shutting_down"
+        assert process.child.wait(DEADLINE_S) == 0
+
+
+def test_a_model_whose_bytes_changed_is_refused_before_it_serves(tmp_path):
+    model_dir = _with_manifest(tiny_model.random_model(tmp_path / "model"))
+    weights = model_dir / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 0xFF
+    weights.write_bytes(content)
+    with running(tmp_path, model_dir) as process:
+        health = process.client.get("/health")
+    assert (health.status_code, health.json()["status"]) == (503, "failed")
+    assert "model.safetensors has another sha256" in health.json()["detail"]
+
+
+def _with_manifest(folder: Path) -> Path:
+    files = record_files(folder)
+    manifest = Manifest(
+        profile="tiny", licence="none", source="test", source_sha256="0" * 64, files=files
+    )
+    write_manifest(folder, manifest)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({"max_batch": 0}, "max_batch"),
+        ({"colour": "red"}, "colour"),
+        ({"port": "http"}, "port"),
+        ({"model_dir": "nowhere"}, "model_dir"),
+    ],
+)
+def test_bad_settings_are_one_line_naming_file_and_key_and_exit_2(
+    tmp_path, random_dir, capsys, changes, names
+):
+    path = _settings_file(tmp_path, random_dir, **changes)
+    assert main(["--settings", str(path)]) == 2
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert str(path) in message
+    assert names in message
+
+
+def test_a_truncated_model_is_bad_settings(tmp_path, capsys):
+    model_dir = _with_manifest(tiny_model.random_model(tmp_path / "model"))
+    with (model_dir / "model.safetensors").open("r+b") as file:
+        file.truncate(1000)
+    assert main(["--settings", str(_settings_file(tmp_path, model_dir))]) == 2
+    assert "model.safetensors has 1000 bytes" in capsys.readouterr().err
+
+
+def test_a_busy_port_is_one_clear_line(tmp_path, random_dir, capsys):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        assert main(["--settings", str(_settings_file(tmp_path, random_dir, port=port))]) == 1
+    assert f"127.0.0.1:{port}" in capsys.readouterr().err

@@ -1,0 +1,250 @@
+"""The HTTP service, over a real socket, with a real client."""
+
+import contextlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from inference_bench import DEADLINE_S, SCRIPT, FailingDecoder, mlx_loader, wait_until
+
+from reference_stack.inference.app import build_app
+from reference_stack.inference.engine import Engine
+from reference_stack.inference.jobs import EngineLimits
+from reference_stack.inference.metrics import InferenceMetrics
+from reference_stack.inference.settings import InferenceSettings
+
+PATH = "/v1/chat/completions"
+HELLO = [{"role": "user", "content": "hello"}]
+
+
+class Service:
+    """A served engine and a client of it."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self.client = client
+
+    def value(self, sample: str) -> float:
+        for line in self.client.get("/metrics").text.splitlines():
+            name, _, number = line.rpartition(" ")
+            if name == sample:
+                return float(number)
+        raise KeyError(sample)
+
+    def ask(self, **body) -> httpx.Response:
+        return self.client.post(PATH, json={"messages": HELLO, **body})
+
+    @contextlib.contextmanager
+    def endless(self) -> Iterator[Iterator[str]]:
+        """A streaming answer that has begun and won't end by itself."""
+        body = {"messages": HELLO, "stream": True, "max_tokens": 100_000}
+        with self.client.stream("POST", PATH, json=body) as response:
+            assert response.status_code == 200
+            lines = response.iter_lines()
+            next(lines)
+            yield lines
+
+
+MakeService = Callable[..., Service]
+
+
+@pytest.fixture
+def make_service() -> Iterator[MakeService]:
+    with contextlib.ExitStack() as stack:
+
+        def make(model_dir: Path, load=None, **options) -> Service:
+            settings = InferenceSettings(
+                **{
+                    "port": 0,
+                    "site": "mac-1",
+                    "model_dir": model_dir,
+                    "model_name": "tiny",
+                    "max_answer_tokens": 100_000,
+                    "queue_timeout_s": DEADLINE_S,
+                    **options,
+                }
+            )
+            metrics = InferenceMetrics()
+            limits = EngineLimits(
+                settings.max_batch,
+                settings.max_queue,
+                settings.queue_timeout_s,
+                settings.stall_timeout_s,
+            )
+            engine = Engine(load or mlx_loader(model_dir, settings.max_batch), limits, metrics)
+            config = uvicorn.Config(
+                build_app(settings, engine, metrics, "openblas"),
+                port=0,
+                log_level="error",
+                timeout_graceful_shutdown=1,
+            )
+            server = uvicorn.Server(config)
+            thread = threading.Thread(target=server.run, daemon=True)
+            thread.start()
+
+            def stop() -> None:
+                server.should_exit = True
+                thread.join(DEADLINE_S)
+
+            stack.callback(stop)
+            wait_until(lambda: server.started, "the server listens")
+            port = server.servers[0].sockets[0].getsockname()[1]
+            client = stack.enter_context(
+                httpx.Client(
+                    base_url=f"http://127.0.0.1:{port}", timeout=DEADLINE_S, trust_env=False
+                )
+            )
+            wait_until(
+                lambda: client.get("/health").json()["status"] != "loading", "the model is loaded"
+            )
+            return Service(client)
+
+        yield make
+
+
+def _events(response: httpx.Response) -> list[dict]:
+    blocks = response.content.decode("utf-8").split("\n\n")
+    assert blocks[-2:] == ["data: [DONE]", ""]
+    return [json.loads(block.removeprefix("data: ")) for block in blocks[:-2]]
+
+
+def test_an_answer_has_the_shape_of_openai_s_chat_completion(make_service, script_dir):
+    answer = make_service(script_dir).ask(model="tiny").json()
+    assert answer["object"] == "chat.completion"
+    assert answer["model"] == "tiny"
+    (choice,) = answer["choices"]
+    assert choice["message"] == {"role": "assistant", "content": SCRIPT}
+    assert choice["finish_reason"] == "stop"
+    usage = answer["usage"]
+    assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
+
+
+def test_a_streamed_answer_is_the_same_text_in_chunks_and_ends_with_done(make_service, script_dir):
+    service = make_service(script_dir)
+    whole = service.ask().json()
+    response = service.ask(stream=True, stream_options={"include_usage": True})
+    assert response.headers["content-type"].startswith("text/event-stream")
+    chunks = _events(response)
+    assert {chunk["object"] for chunk in chunks} == {"chat.completion.chunk"}
+    assert chunks[0]["choices"][0]["delta"] == {"role": "assistant", "content": ""}
+    pieces = [chunk["choices"][0]["delta"].get("content", "") for chunk in chunks]
+    assert "".join(pieces) == SCRIPT
+    assert not any("\N{REPLACEMENT CHARACTER}" in piece for piece in pieces)
+    assert [chunk["choices"][0]["finish_reason"] for chunk in chunks[-2:]] == [None, "stop"]
+    assert chunks[-1]["usage"] == whole["usage"]
+    assert len({chunk["id"] for chunk in chunks}) == 1
+
+
+def test_max_tokens_is_bounded_by_the_service(make_service, endless_dir):
+    service = make_service(endless_dir, max_answer_tokens=9)
+    for asked in ({}, {"max_tokens": 5000}):
+        answer = service.ask(**asked).json()
+        assert answer["usage"]["completion_tokens"] == 9
+        assert answer["choices"][0]["finish_reason"] == "length"
+
+
+def test_health_and_models_name_site_and_model(make_service, script_dir):
+    client = make_service(script_dir).client
+    health = client.get("/health")
+    assert (health.status_code, health.json()) == (
+        200,
+        {"status": "ok", "site": "mac-1", "model": "tiny", "blas": "openblas"},
+    )
+    assert [model["id"] for model in client.get("/v1/models").json()["data"]] == ["tiny"]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"messages": [{"role": "user", "content": "a " * 99}]}, (400, "prompt_too_long", "64")),
+        ({"messages": []}, (422, "invalid_request", "messages")),
+        ({"messages": HELLO, "stop": ["x"]}, (422, "invalid_request", "stop")),
+        ({"messages": HELLO, "max_tokens": 0}, (422, "invalid_request", "max_tokens")),
+        ({"messages": HELLO, "model": "gpt"}, (404, "unknown_model", "tiny")),
+    ],
+)
+def test_a_bad_request_is_a_problem_that_names_what_is_wrong(
+    make_service, script_dir, body, expected
+):
+    status, code, names = expected
+    answer = make_service(script_dir, max_prompt_tokens=64).client.post(PATH, json=body)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["code"] == code
+    assert names in answer.json()["detail"]
+
+
+def test_a_full_queue_is_503_with_retry_after(make_service, endless_dir):
+    service = make_service(endless_dir, max_batch=1, max_queue=0)
+    with service.endless():
+        answer = service.ask(max_tokens=2)
+    assert answer.status_code == 503
+    assert answer.json()["code"] == "queue_full"
+    assert int(answer.headers["Retry-After"]) >= 1
+
+
+def test_waiting_beyond_the_deadline_is_503_with_retry_after(make_service, endless_dir):
+    service = make_service(endless_dir, max_batch=1, queue_timeout_s=0.2)
+    with service.endless():
+        answers = [service.ask(max_tokens=2, stream=stream) for stream in (False, True)]
+        assert service.value("inference_running_requests") == 1
+    for answer in answers:
+        assert answer.status_code == 503
+        assert answer.json()["code"] == "queue_timeout"
+        assert int(answer.headers["Retry-After"]) >= 1
+
+
+def test_a_client_that_leaves_its_stream_frees_its_place(make_service, endless_dir):
+    service = make_service(endless_dir, max_batch=2)
+    with service.endless():
+        with service.endless():
+            assert service.value("inference_running_requests") == 2
+        wait_until(lambda: service.value("inference_running_requests") == 1, "one left the batch")
+    wait_until(lambda: service.value("inference_running_requests") == 0, "the batch is empty")
+    assert service.value("inference_cancelled_total") == 2
+
+
+def test_a_client_that_leaves_before_its_first_token_leaves_the_queue(make_service, endless_dir):
+    service = make_service(endless_dir, max_batch=1)
+    with service.endless():
+        for stream in (False, True):
+            with pytest.raises(httpx.ReadTimeout):
+                service.client.post(
+                    PATH, json={"messages": HELLO, "stream": stream}, timeout=httpx.Timeout(0.3)
+                )
+            wait_until(lambda: service.value("inference_queue_length") == 0, "the queue is empty")
+        assert service.value("inference_running_requests") == 1
+        assert service.value("inference_cancelled_total") == 2
+
+
+def test_when_the_worker_dies_streams_end_with_an_error_and_health_is_503(
+    make_service, endless_dir
+):
+    load = mlx_loader(endless_dir)
+    service = make_service(endless_dir, lambda: FailingDecoder(load(), fails_at=30))
+    text = service.ask(stream=True).text
+    assert "[DONE]" not in text
+    last_block = text.rstrip("\n").split("\n\n")[-1]
+    kind, data = last_block.split("\n")
+    assert kind == "event: error"
+    assert json.loads(data.removeprefix("data: "))["error"]["code"] == "worker_failed"
+    health = service.client.get("/health")
+    assert (health.status_code, health.json()["status"]) == (503, "failed")
+    refused = service.ask()
+    assert (refused.status_code, refused.json()["code"]) == (503, "failed")
+    assert "Retry-After" in refused.headers
+
+
+def test_the_metrics_count_the_tokens_the_answers_report(make_service, script_dir):
+    service = make_service(script_dir)
+    usages = [service.ask().json()["usage"] for _ in range(3)]
+    assert service.value("inference_prompt_tokens_total") == sum(
+        usage["prompt_tokens"] for usage in usages
+    )
+    generated = sum(usage["completion_tokens"] for usage in usages)
+    assert service.value("inference_generated_tokens_total") == generated
+    assert service.value("inference_time_to_first_token_seconds_count") == 3
+    assert service.value("inference_time_per_output_token_seconds_count") == generated - 3
