@@ -1,0 +1,17 @@
+"""Designs the simulator's tests share."""
+
+from __future__ import annotations
+
+import pytest
+
+from architecture import Design, load_design
+
+
+@pytest.fixture
+def dual() -> Design:
+    return load_design("dual-m3-ultra")
+
+
+@pytest.fixture
+def local() -> Design:
+    return load_design("local")
