@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Self
+from typing import Self, cast, get_args
 
 from pydantic import Field, model_validator
 
 from architecture.edge import Edge
+from architecture.errors import misplaced
 from architecture.objectives import Objective
 from architecture.operations import Alert, Drill, Failover, FailureMode
 from architecture.replication import Cache, Consensus, Database, Documents
@@ -65,51 +66,58 @@ class Design(Strict):
     def _references_exist(self) -> Self:
         for key, name, service in self._site_references():
             if name not in self.sites:
-                known = ", ".join(self.sites)
-                raise ValueError(f"{key}: there is no site '{name}' (sites: {known})")
+                raise misplaced(key, f"there is no site '{name}'", ", ".join(self.sites))
             if service is not None and service not in self.sites[name].services:
-                raise ValueError(f"{key}: site '{name}' does not run the service '{service}'")
-        places = {"hospital", "clients", "cloud", *self.sites}
-        for link in self.links:
+                able = ", ".join(self.sites_with(service)) or f"no site runs '{service}'"
+                raise misplaced(key, f"site '{name}' does not run the service '{service}'", able)
+        places = ("hospital", "clients", "cloud", *self.sites)
+        for position, link in enumerate(self.links):
             for end in link.between:
                 if end not in places:
-                    known = ", ".join(sorted(places))
-                    raise ValueError(f"links.between: there is no place '{end}' (places: {known})")
+                    key = f"links.{position}.between"
+                    raise misplaced(key, f"there is no place '{end}'", ", ".join(places))
         return self
 
     @model_validator(mode="after")
     def _objective_ids_are_unique(self) -> Self:
         seen: set[str] = set()
-        for objective in self.objectives:
+        for position, objective in enumerate(self.objectives):
             if objective.id in seen:
-                raise ValueError(f"objectives: id '{objective.id}' is used twice")
+                raise misplaced(f"objectives.{position}.id", f"'{objective.id}' is used twice")
             seen.add(objective.id)
         return self
 
-    def _site_references(self) -> Iterator[tuple[str, str, Service | None]]:
-        """Key, site named there, and the service the site must run to be named there."""
-        yield from (("database.sites", site, "database") for site in self.database.sites)
-        if self.database.consensus is not None:
-            yield from _consensus_references("database.consensus", self.database.consensus)
-        standby = self.database.cloud_standby
-        if standby is not None:
-            yield "database.cloud_standby.site", standby.site, "database"
-            yield from _consensus_references("database.cloud_standby", standby.consensus)
+    def _site_references(self) -> Iterator[SiteReference]:
+        yield from _database_references(self.database)
+        if self.storage is not None:
+            yield from (("storage.sites", site, None) for site in self.storage.sites)
         if self.cache is not None:
             yield from (("cache.sites", site, "cache") for site in self.cache.sites)
+            yield from (("cache.sentinels", site, None) for site in self.cache.sentinels)
         if self.documents is not None:
             yield from (("documents.sites", site, "documents") for site in self.documents.sites)
         if self.emergency is not None:
             yield "emergency.site", self.emergency.site, "api"
-        if self.cache is not None:
-            yield from (("cache.sentinels", site, None) for site in self.cache.sentinels)
-        if self.storage is not None:
-            yield from (("storage.sites", site, None) for site in self.storage.sites)
         for name, companion in self.companions.items():
-            yield from ((f"companions.{name}.sites", site, None) for site in companion.sites)
+            service = cast(Service, name) if name in get_args(Service) else None
+            yield from ((f"companions.{name}.sites", site, service) for site in companion.sites)
 
 
-def _consensus_references(key: str, consensus: Consensus) -> Iterator[tuple[str, str, Service]]:
+# Key in the file, site it names, and the service that site must run to be named there.
+SiteReference = tuple[str, str, Service | None]
+
+
+def _database_references(database: Database) -> Iterator[SiteReference]:
+    yield from (("database.sites", site, "database") for site in database.sites)
+    if database.consensus is not None:
+        yield from _consensus_references("database.consensus", database.consensus)
+    standby = database.cloud_standby
+    if standby is not None:
+        yield "database.cloud_standby.site", standby.site, "database"
+        yield from _consensus_references("database.cloud_standby.consensus", standby.consensus)
+
+
+def _consensus_references(key: str, consensus: Consensus) -> Iterator[SiteReference]:
     yield from ((f"{key}.voters", site, "etcd") for site in consensus.voters)
     if consensus.preferred_leader is not None:
         yield f"{key}.preferred_leader", consensus.preferred_leader, "etcd"

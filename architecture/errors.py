@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic_core import PydanticCustomError
+
 
 class InputError(Exception):
     """Input that cannot be used. The command line answers it with exit code 2.
@@ -20,3 +22,12 @@ class InputError(Exception):
         place = f"{where}: {key}" if key else where
         hint = f" (allowed: {allowed})" if allowed else ""
         super().__init__(f"{place}: {message}{hint}")
+
+
+def misplaced(key: str, message: str, allowed: str = "") -> PydanticCustomError:
+    """An error for validators that look at several keys at once: it names the key at fault.
+
+    ``key`` counts from the model whose validator raises the error.
+    """
+    context = {"key": key, "message": message, "allowed": allowed}
+    return PydanticCustomError("misplaced", "{key}: {message}", context)

@@ -34,9 +34,18 @@ def load_design(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Desi
         overrides: Items ``a.b.c=value``; the value is read as YAML, ``null`` takes the key away.
 
     Raises:
-        InputError: naming file, key and allowed values.
+        InputError: naming file (or ``--set``), key and allowed values.
     """
-    return design_from_tree(design_tree(name_or_path, overrides), where=_where(name_or_path))
+    path = _find(name_or_path)
+    tree = design_tree(path, overrides)
+    try:
+        return design_from_tree(tree, where=str(path))
+    except InputError as error:
+        if any(_concerns(item.partition("=")[0], error.key) for item in overrides):
+            raise InputError(
+                error.message, where="--set", key=error.key, allowed=error.allowed
+            ) from None
+        raise
 
 
 def design_tree(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Tree:
@@ -81,8 +90,10 @@ def _catalogue_references(design: Design) -> Iterator[tuple[str, str, tuple[str,
         yield f"companions.{name}.model", companion.model, models
 
 
-def _where(name_or_path: str | Path) -> str:
-    return str(_find(name_or_path))
+def _concerns(override: str, key: str) -> bool:
+    """Whether an override's key and an error's key are the same or one lies within the other."""
+    longer, shorter = sorted((override, key), key=len, reverse=True)
+    return longer == shorter or (shorter != "" and longer.startswith(f"{shorter}."))
 
 
 def _find(name_or_path: str | Path) -> Path:
@@ -135,8 +146,8 @@ def _merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> Tree:
 
 def _apply_override(tree: Tree, item: str) -> None:
     key, separator, text = item.partition("=")
-    if not separator or not key:
-        raise InputError(f"'{item}' is not of the form a.b.c=value", where="--set")
+    if not separator or not key or not key.isprintable():
+        raise InputError(f"{item!r} is not of the form a.b.c=value", where="--set")
     value = parse_yaml(text, where="--set", key=key)
     *parents, last = key.split(".")
     place: Any = tree

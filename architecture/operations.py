@@ -34,7 +34,7 @@ class Drill(Strict):
     every: Literal["day", "week", "month", "quarter", "year"]
     duration_h: Positive
     promised_downtime_s: NonNegative | None = Field(
-        description="null: the documents say only 'planned'"
+        default=None, description="null: the documents say only 'planned'"
     )
 
 

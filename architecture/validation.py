@@ -41,6 +41,9 @@ def _readable(error: ValidationError, model: type[BaseModel], tree: Any, where: 
         case "extra_forbidden":
             message = "unknown key"
             allowed = ", ".join(_fields_at(model, first["loc"][:-1]))
+        case "misplaced":
+            message, allowed = context["message"], context["allowed"]
+            key = ".".join(filter(None, (key, context["key"])))
         case "value_error":
             message = first["msg"].removeprefix("Value error, ")
         case "literal_error":
@@ -51,7 +54,7 @@ def _readable(error: ValidationError, model: type[BaseModel], tree: Any, where: 
             allowed = str(context.get("expected_tags", ", ".join(_kinds_at(model, first["loc"]))))
         case _:
             message = f"{first['msg']}, got {shown}"
-    others = {_key_in_file(other["loc"], tree, keep_last=True) for other in rest} - {key}
+    others = {_key_in_file(other["loc"], tree, keep_last=True) for other in rest} - {key, ""}
     if others:
         names = ", ".join(sorted(others)[:MAX_SHOWN_PROBLEMS])
         message += f"; {len(others)} more problem(s) at: {names}"
@@ -68,14 +71,18 @@ def _key_in_file(location: Location, tree: Any, *, keep_last: bool) -> str:
     parts: list[str] = []
     place = tree
     for position, part in enumerate(location):
-        if isinstance(place, dict) and part in place:
-            place = place[part]
-        elif isinstance(place, list | tuple) and isinstance(part, int) and part < len(place):
+        if _holds(place, part):
             place = place[part]
         elif not (keep_last and position == len(location) - 1):
             continue
         parts.append(str(part))
     return ".".join(parts)
+
+
+def _holds(place: Any, part: int | str) -> bool:
+    if isinstance(place, dict):
+        return part in place
+    return isinstance(place, list | tuple) and isinstance(part, int) and part < len(place)
 
 
 def _fields_at(root: type[BaseModel], location: Location) -> tuple[str, ...]:

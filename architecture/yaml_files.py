@@ -24,6 +24,12 @@ _PARSE_ERRORS = (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupEr
 class _StrictLoader(yaml.SafeLoader):
     """Safe loader in which a key given twice is an error, not a silent overwrite."""
 
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        text = super().construct_scalar(node)
+        if isinstance(text, str):
+            text.encode("utf-8")  # refuses half a surrogate pair, which no file could hold again
+        return text
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[object] = set()
         for key_node, _ in node.value:

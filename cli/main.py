@@ -10,7 +10,6 @@ import signal
 import sys
 from typing import NoReturn
 
-import click
 import typer
 
 from architecture import InputError
@@ -23,6 +22,8 @@ from reference_stack.models.errors import ModelError
 
 INTERRUPTED = 130
 TERMINATED = 143
+# Typer exports only this one of its usage errors; its base is all of them.
+UsageError: type[typer.BadParameter] = typer.BadParameter.__bases__[0]
 BAD_INPUT = (InputError, PreconditionError, RecordError, ModelError)
 
 
@@ -31,16 +32,16 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, _on_terminate)
     try:
         result = typer.main.get_command(commands.app)(standalone_mode=False)
-    except click.ClickException as error:
+    except UsageError as error:
         error.show()
-        sys.exit(error.exit_code)
+        sys.exit(EXIT_BAD_INPUT)
     except BAD_INPUT as error:
         _complain(str(error))
         sys.exit(EXIT_BAD_INPUT)
     except StackError as error:
         _complain(str(error))
         sys.exit(EXIT_INCONCLUSIVE)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         _complain("interrupted; everything that was started has been ended")
         sys.exit(INTERRUPTED)
     sys.exit(result if isinstance(result, int) else 0)

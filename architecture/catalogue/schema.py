@@ -43,7 +43,10 @@ class Hardware(Strict):
 
 
 class Model(Strict):
-    """A model's size. ``kv_bytes_per_token`` is the attention cache one token of one sequence adds."""
+    """A model's size.
+
+    ``kv_bytes_per_token`` is the attention cache that one more token of one sequence takes.
+    """
 
     title: str
     kind: Literal["language", "speech-to-text", "text-to-speech", "face"]

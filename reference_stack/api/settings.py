@@ -1,0 +1,72 @@
+"""What one API process is told: read once from a JSON file, validated, never changed."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+Mode = Literal["normal", "emergency"]
+HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^/]+")]
+PostgresUrl = Annotated[str, StringConstraints(pattern=r"^postgres(ql)?://")]
+
+DEFAULT_SYSTEM_PROMPT = (
+    "You assist the clinicians of a hospital. Answer briefly and say what you are unsure of. "
+    "Never invent facts about a patient. The clinician decides."
+)
+
+
+class SettingsError(ValueError):
+    """The settings file can't be used; the message is one line: file, key, what is allowed."""
+
+
+class ApiSettings(BaseModel):
+    """Settings of one API process. Durations are seconds, ports are TCP ports."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = Field(min_length=1)
+    port: int = Field(ge=0, le=65535, description="0 lets the system choose a free port")
+    site: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+    mode: Mode
+    database_url: PostgresUrl = Field(
+        repr=False, description="write path: the edge for hospital nodes, the local server at gcp"
+    )
+    database_pool_size: int = Field(
+        default=10, ge=2, description="connections in all, split between reads and writes"
+    )
+    inference_url: HttpUrl
+    inference_model: str | None = Field(
+        default=None,
+        min_length=1,
+        description="asked for by name; none: the one served",
+    )
+    token_secret: str = Field(
+        min_length=32, repr=False, description="the same on every site, so that a token survives"
+    )
+    token_lifetime_s: int = Field(default=8 * 3600, ge=1)
+    chat_max_answer_tokens: int = Field(default=256, ge=1)
+    chat_system_prompt: str = Field(default=DEFAULT_SYSTEM_PROMPT, min_length=1)
+    chat_idle_timeout_s: float = Field(
+        default=60.0, gt=0, description="longest silence of inference, also before the first token"
+    )
+    request_timeout_s: float = Field(default=5.0, gt=0)
+    password_threads: int = Field(default=2, ge=1)
+
+
+def load_settings(path: Path) -> ApiSettings:
+    """Read and validate a settings file.
+
+    Raises `SettingsError`, one line that names the file, the keys and what they allow.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read: {error}") from error
+    try:
+        return ApiSettings.model_validate_json(text)
+    except ValidationError as error:
+        reasons = "; ".join(
+            f"{'.'.join(map(str, fault['loc'])) or 'document'}: {fault['msg']}"
+            for fault in error.errors(include_input=False, include_url=False)
+        )
+        raise SettingsError(f"{path}: {reasons}") from error

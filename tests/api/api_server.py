@@ -1,0 +1,99 @@
+"""The real application over uvicorn on a free port, and a client that is logged in."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import uvicorn
+
+from reference_stack.api.app import create_app
+from reference_stack.api.auth import Clinician, issue_token, utc_now
+from reference_stack.api.settings import ApiSettings
+from reference_stack.hospital.clinicians import generate_clinicians
+from reference_stack.hospital.patients import generate_patients
+
+TOKEN_SECRET = "0123456789abcdef0123456789abcdef"
+HOSPITAL_SECRET = "secret of the tests"
+SEED, PATIENTS, CLINICIANS = 7, 200, 5
+PATIENT, *OTHERS = generate_patients(SEED, PATIENTS)
+CLINICIAN = generate_clinicians(SEED, CLINICIANS)[0]
+NOTES_PATH = f"/v1/patients/{PATIENT.id}/notes"
+NOBODY_LISTENS = "http://127.0.0.1:9"
+
+
+def api_settings(database_url: str, **changes: Any) -> ApiSettings:
+    values = {
+        "host": "127.0.0.1",
+        "port": 0,
+        "site": "mac-1",
+        "mode": "normal",
+        "database_url": database_url,
+        "database_pool_size": 6,
+        "inference_url": NOBODY_LISTENS,
+        "token_secret": TOKEN_SECRET,
+        "token_lifetime_s": 600,
+        "request_timeout_s": 5.0,
+    }
+    return ApiSettings.model_validate({**values, **changes})
+
+
+class Client(httpx.Client):
+    """Authenticated as `CLINICIAN`, without asking the database for it."""
+
+    def __init__(self, base_url: str, settings: ApiSettings) -> None:
+        clinician = Clinician(CLINICIAN.id, CLINICIAN.name, CLINICIAN.role)
+        token = issue_token(settings, clinician, utc_now())
+        super().__init__(
+            base_url=base_url,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=30,
+            trust_env=False,
+        )
+
+    def write_note(
+        self, text: str = "Paciente estável.", key: str | None = None, **body: Any
+    ) -> httpx.Response:
+        headers = {"Idempotency-Key": key or str(uuid.uuid4())}
+        return self.post(NOTES_PATH, json={"text": text, **body}, headers=headers)
+
+    def look_up(self) -> httpx.Response:
+        return self.get(f"/v1/patients/{PATIENT.id}")
+
+
+@contextmanager
+def serving(settings: ApiSettings) -> Iterator[Client]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(settings), log_config=None, lifespan="on", timeout_graceful_shutdown=2
+        )
+    )
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        deadline = time.monotonic() + 20
+        while not server.started:
+            assert thread.is_alive()
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        with Client(f"http://127.0.0.1:{listener.getsockname()[1]}", settings) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+def problem(response: httpx.Response) -> tuple[int, str]:
+    """Status and type of a problem document."""
+    assert response.headers["content-type"] == "application/problem+json"
+    document = response.json()
+    assert document["status"] == response.status_code
+    return response.status_code, document["type"]

@@ -1,0 +1,126 @@
+"""A small real HTTP server that speaks the inference contract, well or badly as told."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+WORDS = ("Dor", " no", " peito:\u2028eletrocardiograma", ".")
+
+
+class Upstream(ThreadingHTTPServer):
+    """`script`: answer · busy · refuse · break · mute · error-event · empty."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.script = "answer"
+        self.requests: list[dict[str, Any]] = []
+        self.client_left = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Upstream
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
+        pass
+
+    def do_GET(self) -> None:
+        self._plain(200, {"status": "ok"})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.requests.append(body)
+        script = self.server.script
+        if script == "busy":
+            self._plain(503, {"detail": "queue full"}, {"Retry-After": "7"})
+        elif script == "refuse":
+            self._plain(400, {"detail": "the prompt has 900 tokens"})
+        else:
+            self._stream(script)
+
+    def _plain(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
+        content = json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(content)), **(headers or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _stream(self, script: str) -> None:
+        self.close_connection = True
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        if script == "empty":
+            return
+        if script == "mute":
+            self._wait_for_client_to_leave()
+            return
+        for index, word in enumerate(WORDS):
+            if index == 2 and script == "break":
+                return
+            if index == 2 and script == "error-event":
+                self._event({"error": {"detail": "worker failed"}})
+                return
+            if index == 2 and script == "hang":
+                self._wait_for_client_to_leave()
+                return
+            self._event({"choices": [{"index": 0, "delta": {"content": word}}]})
+        self._chunk(b"data: [DONE]\n\n")
+        self._chunk(b"")
+
+    def _event(self, document: object) -> None:
+        text = json.dumps(document, ensure_ascii=False)
+        # In two pieces, as networks deliver.
+        data = f"data: {text}\n\n".encode()
+        self._chunk(data[:9])
+        self._chunk(data[9:])
+
+    def _chunk(self, data: bytes) -> None:
+        self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+        self.wfile.flush()
+
+    def _wait_for_client_to_leave(self) -> None:
+        self.connection.settimeout(30)
+        try:
+            if self.connection.recv(1) == b"":
+                self.server.client_left.set()
+        except ConnectionResetError:
+            self.server.client_left.set()
+        except TimeoutError:
+            return
+
+
+@contextmanager
+def serving_upstream() -> Iterator[Upstream]:
+    server = Upstream()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def wait_until(condition: Any, deadline_s: float) -> float:
+    """Poll until `condition()` is true; the seconds it took. Fails at the deadline."""
+    started_at = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started_at < deadline_s, "did not happen in time"
+        time.sleep(0.05)
+    return time.monotonic() - started_at
