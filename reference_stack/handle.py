@@ -192,9 +192,9 @@ class StackHandle:
         if not states:
             return ["the balancer does not answer"]
         down = [
-            f"the balancer sees the api of {site} as {state}"
+            f"the balancer sees the {listener} of {site} as {state}"
             for (listener, site), state in states.items()
-            if listener == haproxy.API and not state.startswith("UP")
+            if listener in {haproxy.API, haproxy.CHAT} and not state.startswith("UP")
         ]
         writable = any(
             state.startswith("UP")

@@ -12,20 +12,23 @@ from architecture.edge import HealthCheck
 from reference_stack.addresses import AddressPlan, Endpoint
 
 API = "api"
+CHAT = "chat"
 DATABASE = "database"
 
 
 def configuration(design: Design, addresses: AddressPlan) -> str:
     """HAProxy's configuration for the design's edge.
 
-    API requests go to the first healthy hospital site in order (``active-standby``) or to all of
-    them (``roundrobin``), and to the emergency site when none is left. Database connections go to
-    the site whose Patroni answers ``/primary``.
+    Chats go to a site whose own inference answers; all other requests need only its API. They go
+    to the first healthy hospital site in order (``active-standby``) or to all of them
+    (``roundrobin``), and to the emergency site when none is left. Database connections go to the
+    site whose Patroni answers ``/primary``.
     """
     edge = addresses.sites[_edge_index(design)]
     sections = [
         _defaults(design),
         _api(design, addresses, edge),
+        _chat(design, addresses),
         _database(design, addresses, edge),
         _stats(addresses, edge),
     ]
@@ -60,10 +63,27 @@ def _api(design: Design, addresses: AddressPlan, edge: str) -> str:
         f"listen {API}",
         "    mode http",
         f"    bind {addresses.endpoint(edge, 'balancer-api')}",
-        "    option httpchk GET /health",
+        "    timeout http-request 10s",
+        f"    use_backend {CHAT} if {{ path /v1/chat }}",
+        *_api_servers(design, addresses, "/health"),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _chat(design: Design, addresses: AddressPlan) -> str:
+    lines = [
+        f"backend {CHAT}",
+        "    mode http",
+        *_api_servers(design, addresses, "/health/chat"),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _api_servers(design: Design, addresses: AddressPlan, health: str) -> list[str]:
+    lines = [
+        f"    option httpchk GET {health}",
         "    http-check expect status 200",
         "    option http-keep-alive",
-        "    timeout http-request 10s",
         f"    default-server {_check(design.edge.api_check)}",
     ]
     standby = design.edge.routing == "active-standby"
@@ -75,7 +95,7 @@ def _api(design: Design, addresses: AddressPlan, edge: str) -> str:
         lines.append(f"    server {site} {addresses.endpoint(site, 'api')} check{backup}")
     if emergency in sites and emergency is not None:
         lines.append(f"    server {emergency} {addresses.endpoint(emergency, 'api')} check backup")
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def _database(design: Design, addresses: AddressPlan, edge: str) -> str:

@@ -30,6 +30,24 @@ async def health(services: ServicesDependency) -> Response:
     return _json(200, {"status": "ok", "site": settings.site, "mode": settings.mode})
 
 
+@router.get("/health/chat", response_class=Response)
+async def chat_health(services: ServicesDependency) -> Response:
+    """200 while this node's own inference answers too, so that chats go where they are served.
+
+    A node that has just started answers everything else before its model is loaded.
+    """
+    settings = services.settings
+    inference = await services.inference.is_healthy(READY_TIMEOUT_S)
+    return _json(
+        200 if inference else 503,
+        {
+            "status": "ok" if inference else "inference away",
+            "site": settings.site,
+            "mode": settings.mode,
+        },
+    )
+
+
 @router.get("/ready", response_class=Response)
 async def ready(services: ServicesDependency) -> Response:
     """200 when database and inference answer within a second, else 503; both are named."""

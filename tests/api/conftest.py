@@ -7,12 +7,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from api_server import CLINICIANS, HOSPITAL_SECRET, PATIENTS, SEED, Client, api_settings, serving
-from postgres_server import PostgresServer, initialise, running
-from upstream import Upstream, serving_upstream
 
 from reference_stack.api.migrate import migrate
 from reference_stack.hospital.seed import seed_hospital
+from tests.api.api_server import (
+    CLINICIANS,
+    HOSPITAL_SECRET,
+    PATIENTS,
+    SEED,
+    Client,
+    api_settings,
+    serving,
+)
+from tests.api.postgres_server import PostgresServer, initialise, running
+from tests.api.upstream import Upstream, serving_upstream
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
-from api_server import NOBODY_LISTENS, OTHERS, Client, api_settings, problem, serving
-from postgres_server import PostgresServer
-from upstream import WORDS, Upstream, wait_until
 
 from reference_stack.api.inference_client import event_payloads
+from tests.api.api_server import NOBODY_LISTENS, OTHERS, Client, api_settings, problem, serving
+from tests.api.postgres_server import PostgresServer
+from tests.api.upstream import WORDS, Upstream, wait_until
 
 Event = tuple[str, str]
 
@@ -168,6 +168,8 @@ def test_chat_goes_on_without_the_database_and_look_up_without_inference(
         answer = client.post("/v1/chat", json={"message": "?"})
         assert problem(answer) == (503, "inference-unavailable")
         assert client.get("/ready").json()["inference"] == "away"
+        assert client.get("/health").status_code == 200
+        assert client.get("/health/chat").status_code == 503
 
 
 def test_chunks_arrive_as_they_are_spoken(client: Client, upstream: Upstream) -> None:

@@ -9,7 +9,10 @@ from datetime import timedelta
 import jwt
 import psycopg
 import pytest
-from api_server import (
+
+from reference_stack.api.auth import Clinician, issue_token, utc_now
+from reference_stack.hospital.clinicians import clinician_password
+from tests.api.api_server import (
     CLINICIAN,
     HOSPITAL_SECRET,
     NOTES_PATH,
@@ -20,10 +23,7 @@ from api_server import (
     api_settings,
     problem,
 )
-from postgres_server import PostgresServer
-
-from reference_stack.api.auth import Clinician, issue_token, utc_now
-from reference_stack.hospital.clinicians import clinician_password
+from tests.api.postgres_server import PostgresServer
 
 PASSWORD = clinician_password(HOSPITAL_SECRET, CLINICIAN.username)
 
@@ -270,7 +270,7 @@ def test_a_note_needs_an_idempotency_key(client: Client) -> None:
 
 
 def test_every_answer_names_site_and_mode(client: Client) -> None:
-    for path in ("/health", "/ready", "/metrics", "/v1/patients", "/v1/nothing"):
+    for path in ("/health", "/health/chat", "/ready", "/metrics", "/v1/patients", "/v1/nothing"):
         headers = client.get(path).headers
         assert headers["x-prontuario-site"] == "mac-1"
         assert headers["x-prontuario-mode"] == "normal"

@@ -11,10 +11,11 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
-from api_server import NOTES_PATH, PATIENT, api_settings, problem, serving
-from postgres_server import PostgresServer, running_standby
-from relay import Relay
-from upstream import wait_until
+
+from tests.api.api_server import NOTES_PATH, PATIENT, api_settings, problem, serving
+from tests.api.postgres_server import PostgresServer, running_standby
+from tests.api.relay import Relay
+from tests.api.upstream import wait_until
 
 # A busy machine may add this to what the API itself takes.
 SLACK_S = 2.5

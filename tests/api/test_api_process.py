@@ -14,15 +14,15 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
-from api_server import CLINICIANS, HOSPITAL_SECRET, PATIENTS, SEED, api_settings
-from postgres_server import PostgresServer, free_port
 from psycopg.sql import SQL, Identifier
-from upstream import wait_until
 
 from reference_stack.api.migrate import migrate
 from reference_stack.api.passwords import password_matches
 from reference_stack.hospital.clinicians import clinician_password, generate_clinicians
 from reference_stack.hospital.seed import SeedConflictError, SeedSummary, seed_hospital
+from tests.api.api_server import CLINICIANS, HOSPITAL_SECRET, PATIENTS, SEED, api_settings
+from tests.api.postgres_server import PostgresServer, free_port
+from tests.api.upstream import wait_until
 
 ROOT = Path(__file__).parents[2]
 UNREACHABLE = "postgresql://nobody@127.0.0.1:9/nothing?connect_timeout=2"

@@ -5,14 +5,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import tiny_model
-from inference_bench import DEADLINE_S, SCRIPT, Bench, MakeBench, mlx_loader, wait_until
 
 from reference_stack.inference.blas import prepare_process
 from reference_stack.inference.engine import Engine
 from reference_stack.inference.generation import Decoder
 from reference_stack.inference.jobs import EngineLimits
 from reference_stack.inference.metrics import InferenceMetrics
+from tests.inference import tiny_model
+from tests.inference.inference_bench import (
+    DEADLINE_S,
+    SCRIPT,
+    Bench,
+    MakeBench,
+    mlx_loader,
+    wait_until,
+)
 
 prepare_process(1)
 

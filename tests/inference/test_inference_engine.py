@@ -4,10 +4,17 @@ import threading
 
 import numpy as np
 import pytest
-from inference_bench import SCRIPT, FailingDecoder, Receiver, StuckDecoder, mlx_loader, wait_until
 
 from reference_stack.inference.generation import Delta, Failed, Finished
 from reference_stack.inference.jobs import QueueFullError, UnavailableError
+from tests.inference.inference_bench import (
+    SCRIPT,
+    FailingDecoder,
+    Receiver,
+    StuckDecoder,
+    mlx_loader,
+    wait_until,
+)
 
 QUESTIONS = [
     "the fever",

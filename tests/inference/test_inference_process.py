@@ -13,11 +13,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-import tiny_model
-from inference_bench import DEADLINE_S, wait_until
 
 from reference_stack.inference.__main__ import main
 from reference_stack.models.manifest import Manifest, record_files, write_manifest
+from tests.inference import tiny_model
+from tests.inference.inference_bench import DEADLINE_S, wait_until
 
 PATH = "/v1/chat/completions"
 BODY = {"messages": [{"role": "user", "content": "hello"}], "stream": True, "max_tokens": 100_000}

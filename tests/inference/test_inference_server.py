@@ -9,13 +9,19 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
-from inference_bench import DEADLINE_S, SCRIPT, FailingDecoder, mlx_loader, wait_until
 
 from reference_stack.inference.app import build_app
 from reference_stack.inference.engine import Engine
 from reference_stack.inference.jobs import EngineLimits
 from reference_stack.inference.metrics import InferenceMetrics
 from reference_stack.inference.settings import InferenceSettings
+from tests.inference.inference_bench import (
+    DEADLINE_S,
+    SCRIPT,
+    FailingDecoder,
+    mlx_loader,
+    wait_until,
+)
 
 PATH = "/v1/chat/completions"
 HELLO = [{"role": "user", "content": "hello"}]

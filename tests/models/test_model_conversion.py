@@ -4,12 +4,12 @@ import json
 
 import numpy as np
 import pytest
-import tiny_gguf
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
 from reference_stack.models import ConversionError
 from reference_stack.models.convert import convert_gguf, unpermute
+from tests.models import tiny_gguf
 
 TEXTS = ["the patient has 37 graus", "não tem dor 🩺", "<|im_start|>fever<|im_end|>", "  a\n\tb"]
 

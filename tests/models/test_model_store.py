@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-import tiny_gguf
 import yaml
 
 from reference_stack.models import (
@@ -22,6 +21,7 @@ from reference_stack.models import (
     model_cache,
 )
 from reference_stack.models.__main__ import main
+from tests.models import tiny_gguf
 
 
 @dataclass

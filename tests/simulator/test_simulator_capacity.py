@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from simulator_figures import STEPS, certain_figures
 
 from architecture import Design, load_design
 from simulator import CapacityResult, Figures, StepTimes, exactly, simulate
+from tests.simulator.simulator_figures import STEPS, certain_figures
 
 # Student's t with 23 degrees of freedom: a true model fails one test in about 1,400 seeds.
 Z = 4.0
@@ -102,8 +102,9 @@ def test_same_seed_gives_the_same_bytes_and_another_seed_others(local: Design) -
     assert first.replications != other.replications
 
 
-def test_more_users_are_never_served_faster(local: Design) -> None:
+def test_more_users_are_never_served_faster() -> None:
     """Common random numbers, from nearly idle to overloaded; means over four replications."""
+    local = load_design("local", ["workload.journeys.ward-round.steps.3.probability=0.06"])
     queueing = single_request_design(think_s=1.0, cpu_s=0.08, database_s=0.05)
     for design, figures, operation, populations in (
         (queueing, certain_figures(queueing), "lookup", (2, 6, 12, 24)),

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from simulator_figures import STEPS
 
 from architecture import Design, InputError, load_design
 from evidence import Estimate, load_run
 from simulator import figures_for, predict, record
+from tests.simulator.simulator_figures import STEPS
 
 
 def test_a_recorded_prediction_holds_the_documents_of_its_contract(

@@ -67,13 +67,14 @@ def test_the_standby_and_the_cloud_serve_only_when_those_before_them_are_down(
     design: Design,
 ) -> None:
     text = haproxy.configuration(design, addresses(design))
-    api = text.split("listen api")[1].split("listen database")[0]
-    servers = [line.split() for line in api.splitlines() if line.strip().startswith("server")]
-    assert [(words[1], words[-1]) for words in servers] == [
-        ("mac-1", "check"),
-        ("mac-2", "backup"),
-        ("gcp", "backup"),
-    ]
+    for section in ("listen api", "backend chat"):
+        body = text.split(section)[1].split("\n\n")[0]
+        servers = [line.split() for line in body.splitlines() if line.strip().startswith("server")]
+        assert [(words[1], words[-1]) for words in servers] == [
+            ("mac-1", "check"),
+            ("mac-2", "backup"),
+            ("gcp", "backup"),
+        ]
 
 
 @pytest.mark.parametrize("site", ["mac-1", "mac-2", "gcp"])
