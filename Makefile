@@ -37,7 +37,7 @@ setup: $(SETUP) ## environment, programs and model
 $(SETUP): requirements/dev.txt requirements/binaries.txt pyproject.toml
 	@sh scripts/make-venv.sh "$(PYTHON)" "$(VENV)"
 	@echo "installing the pinned packages (about 1.5 GB, some minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --use-pep517 --no-deps --require-hashes -r requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@$(BIN)/testbed doctor --fix
 	@$(BIN)/testbed models fetch

@@ -1,0 +1,1 @@
+"""One page, one question. Streamlit runs these files; nothing imports them."""
