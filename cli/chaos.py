@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from chaos.experiment import run_experiment
-from chaos.toolkit import experiment_names, load_experiment
 from cli.common import (
     DEFAULT_RUNS,
     DEFAULT_STACK,
@@ -23,8 +21,6 @@ from cli.common import (
 from cli.predict import record_prediction
 from cli.report import show_verdicts
 from evidence import exit_code, load_run
-from reference_stack.handle import StackHandle
-from reports.judge import verdicts
 
 app = typer.Typer(help="Break the running stack, and measure.", no_args_is_help=True)
 
@@ -32,6 +28,8 @@ app = typer.Typer(help="Break the running stack, and measure.", no_args_is_help=
 @app.command("list")
 def list_experiments(json: JsonOption = False) -> None:
     """List the experiments. Example: `testbed chaos list`"""
+    from chaos.toolkit import experiment_names, load_experiment
+
     titles = {name: load_experiment(name)["title"] for name in experiment_names()}
     if json:
         print_json([{"name": name, "title": title} for name, title in titles.items()])
@@ -58,6 +56,10 @@ def run(
     Exit code 1 when a promise is refuted, 3 when the evidence does not suffice.
     Example: `testbed chaos run primary-power-loss --users 200`
     """
+    from chaos.experiment import experiment_names, run_experiment
+    from reference_stack.handle import StackHandle
+    from reports.judge import verdicts
+
     progress = progress_printer()
     handle = StackHandle.attach(directory.absolute())
     if experiment in experiment_names() and prediction is None:

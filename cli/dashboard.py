@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from dashboard.serve import serve
 
 from cli.common import DEFAULT_RUNS, RunsOption, out
 
@@ -15,5 +14,7 @@ def dashboard(
     port: Annotated[int, typer.Option("--port", min=1024, max=65535)] = 8501,
 ) -> int:
     """Serve the dashboard on this machine until Ctrl-C. Example: `testbed dashboard`"""
+    from dashboard.serve import serve
+
     out.print(f"the dashboard: http://127.0.0.1:{port} (Ctrl-C ends it)")
     return serve(runs, port)

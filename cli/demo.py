@@ -10,7 +10,6 @@ import typer
 
 from architecture import load_design
 from architecture.errors import InputError
-from chaos.experiment import run_experiment
 from cli.common import (
     DEFAULT_RUNS,
     DesignOption,
@@ -27,9 +26,6 @@ from cli.predict import record_prediction, run_calibration, show_predictions
 from cli.report import show_verdicts
 from cli.stack import parse_instance
 from evidence import load_run
-from reference_stack.bringup import running
-from reports.report import build_report
-from simulator.calibration import calibrated_step_times
 
 EXPERIMENT = "primary-power-loss"
 DEMO_STACK = Path(".cache/demo-stack")
@@ -54,6 +50,11 @@ def demo(
     Exit code 0 nothing refuted, 1 a promise refuted, 3 more evidence is needed.
     Example: `testbed demo --users 200 --seed 7`
     """
+    from chaos.experiment import run_experiment
+    from reference_stack.bringup import require_fit_machine, running
+    from reports.report import build_report
+    from simulator.calibration import calibrated_step_times
+
     progress = progress_printer()
     system = load_design(design, [*(override or ()), f"workload.users={users}"])
     number = parse_instance(instance)
@@ -62,13 +63,14 @@ def demo(
             f"design '{system.name}' has no pair of nodes with a cloud standby to run",
             where="--design", allowed="local, or a design that extends it",
         )  # fmt: skip
+    stack = directory.absolute()
+    require_fit_machine(system, stack, number, progress)
     calibration = run_calibration(system, runs, progress)
     step_times = calibrated_step_times(load_run(calibration), system.inference.model)
     progress("predicting, before anything runs")
     prediction = record_prediction(system, runs, seed, step_times, progress)
     if not json:
         show_predictions(system, prediction)
-    stack = directory.absolute()
     with running(system, stack, instance=number, seed=seed, progress=progress) as handle:
         progress(f"clients reach the stack at {handle.api_url}")
         experiment = run_experiment(

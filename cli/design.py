@@ -12,8 +12,6 @@ from architecture.schema import json_schema
 from cli.common import JsonOption, SetOption, out, print_json
 from evidence.record import json_document
 from evidence.verdict import EXIT_REFUTED
-from simulator.design_check import design_problems
-from simulator.failover_bound import failover_bound_s
 
 app = typer.Typer(help="List, show and check designs.", no_args_is_help=True)
 
@@ -51,6 +49,9 @@ def check(name: NameArgument, override: SetOption = None, json: JsonOption = Fal
     Prints the longest failover each fault can take, by closed form. Exit code 1 when a promise
     can't be kept. Example: `testbed design check local`
     """
+    from simulator.design_check import design_problems
+    from simulator.failover_bound import failover_bound_s
+
     design = load_design(name, override or ())
     problems = design_problems(design)
     bounds = failover_bound_s(design)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,8 +17,9 @@ from cli.common import (
     progress_printer,
 )
 from evidence.verdict import EXIT_BAD_INPUT
-from reference_stack.doctor import Finding, examine
-from reference_stack.install import install_missing
+
+if TYPE_CHECKING:
+    from reference_stack.doctor import Finding
 
 MARKS = {"good": "[green]✓[/green]", "warning": "[yellow]![/yellow]", "missing": "[red]✗[/red]"}
 
@@ -33,6 +34,9 @@ def doctor(
 
     Exit code 2 when the stack can't start. Example: `testbed doctor --fix`
     """
+    from reference_stack.doctor import examine
+    from reference_stack.install import install_missing
+
     if fix:
         install_missing(progress_printer())
     findings = examine(load_design(design), directory)

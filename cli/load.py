@@ -18,8 +18,6 @@ from cli.common import (
     progress_printer,
 )
 from evidence import load_run
-from load.run import run_load
-from reference_stack.handle import StackHandle
 
 
 def load(
@@ -37,6 +35,9 @@ def load(
     Needs `testbed stack up --set workload.users=N` for N above 200.
     Example: `testbed load --users 200 --duration 120`
     """
+    from load.run import run_load
+    from reference_stack.handle import StackHandle
+
     path = run_load(
         StackHandle.attach(directory.absolute()), users=users, duration_s=duration_s, seed=seed,
         root=runs, progress=progress_printer(),

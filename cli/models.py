@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from cli.common import out, progress_printer
-from reference_stack.models import ensure_model, model_cache
 
 app = typer.Typer(help="Fetch, check and convert models.", no_args_is_help=True)
 
@@ -20,5 +19,7 @@ def fetch(
 
     Example: `testbed models fetch smollm2-135m`
     """
+    from reference_stack.models import ensure_model, model_cache
+
     folder = ensure_model(profile, model_cache(), progress_printer())
     out.print(f"{profile} is ready in {folder}", soft_wrap=True)

@@ -6,9 +6,8 @@ import json as json_library
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import pandas as pd
 import typer
 from rich.table import Table
 
@@ -27,13 +26,9 @@ from cli.common import (
 )
 from evidence import Estimate, load_run
 from reference_stack.errors import StackError
-from reference_stack.models import ensure_model, model_cache
-from simulator.calibration import calibrated_step_times, fit_step_times, record_calibration
-from simulator.capacity import simulate as simulate_design
-from simulator.figures import THIS_MACHINE, figures_for
-from simulator.prediction import predict as predict_design
-from simulator.prediction import record
-from simulator.step_times import StepTimesRange
+
+if TYPE_CHECKING:
+    from simulator.step_times import StepTimesRange
 
 CalibrationOption = Annotated[
     Path | None,
@@ -54,6 +49,9 @@ def simulate(
 
     Nothing is recorded. Example: `testbed simulate --users 400`
     """
+    from simulator.capacity import simulate as simulate_design
+    from simulator.figures import figures_for
+
     system = load_design(design, override or ())
     figures = figures_for(system, step_times=_step_times(calibration, system))
     result = simulate_design(system, figures, users=users, seed=seed, replications=replications)
@@ -116,6 +114,12 @@ def calibrate(
 
 def run_calibration(design: Design, root: Path, progress: Progress) -> Path:
     """Time the model's steps in a process of its own and record a ``calibration`` run."""
+    import pandas as pd
+
+    from reference_stack.models import ensure_model, model_cache
+    from simulator.calibration import fit_step_times, record_calibration
+    from simulator.figures import THIS_MACHINE
+
     model = ensure_model(design.inference.model, model_cache(), progress)
     progress(f"timing {design.inference.model} on this machine")
     # A process of its own: the fast BLAS must be bound before MLX is first imported.
@@ -137,6 +141,10 @@ def record_prediction(
     design: Design, root: Path, seed: int, step_times: StepTimesRange | None, progress: Progress
 ) -> Path:
     """Predict, and write the ``prediction`` run."""
+
+    from simulator.prediction import predict as predict_design
+    from simulator.prediction import record
+
     return record(predict_design(design, seed=seed, step_times=step_times, progress=progress), root)
 
 
@@ -145,19 +153,21 @@ def show_predictions(design: Design, path: Path) -> None:
     predictions = load_run(path).record.outcome["predictions"]
     if not isinstance(predictions, dict):
         return
-    table = Table("objective", "promised", "predicted", "95 % interval", title="Predicted")
+    out.print("[bold]Predicted[/bold] (95 % of such trials)")
     for objective in design.objectives:
         if objective.id in predictions:
             estimate = Estimate.model_validate(predictions[objective.id])
-            interval = f"{estimate.lower:.3g} to {estimate.upper:.3g}"
-            table.add_row(
-                f"{objective.id}  {objective.title}", objective.target,
-                f"{estimate.estimate:.3g}", interval,
+            out.print(
+                f"  [bold]{objective.id}[/bold]  {objective.title}: {estimate.estimate:.3g} "
+                f"({estimate.lower:.3g} to {estimate.upper:.3g}), promised {objective.target}",
+                soft_wrap=True, highlight=False,
             )  # fmt: skip
-    out.print(table)
 
 
 def _step_times(calibration: Path | None, design: Design) -> StepTimesRange | None:
+    from simulator.calibration import calibrated_step_times
+    from simulator.figures import THIS_MACHINE
+
     if calibration is None:
         return None
     sites = design.sites_with("inference")

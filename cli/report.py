@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from architecture import InputError
 from cli.common import (
@@ -20,9 +18,8 @@ from cli.common import (
     progress_printer,
 )
 from evidence import Estimate, Verdict, list_runs
-from reports.report import build_report
 
-COLOURS = {"held": "green", "refuted": "red", "inconclusive": "yellow"}
+MARKS = {"held": ("✓", "green"), "refuted": ("✗", "red"), "inconclusive": ("?", "yellow")}
 EVIDENCE_KINDS = ("calibration", "prediction", "load", "chaos")
 
 
@@ -40,6 +37,8 @@ def report(
     Exit code 1 when a promise is refuted, 3 when the evidence does not suffice.
     Example: `testbed report --runs runs/A --runs runs/B`
     """
+    from reports.report import build_report
+
     made = build_report(runs or newest_runs(directory), directory, progress_printer())
     if json:
         print_json(made.document)
@@ -62,26 +61,27 @@ def newest_runs(root: Path) -> list[Path]:
 
 
 def show_verdicts(found: Sequence[Verdict]) -> None:
-    """Print verdicts as a table."""
-    table = Table("objective", "promised", "predicted", "measured", "n", "verdict", "because")
-    for verdict in found:
-        colour = COLOURS[verdict.verdict]
-        needed = f" of {verdict.needed}" if verdict.needed else ""
-        table.add_row(
-            f"[bold]{verdict.objective}[/bold]\n{verdict.title}",
-            f"{verdict.target} {verdict.unit}",
-            _interval(verdict.predicted),
-            _interval(verdict.measured),
-            f"{verdict.n}{needed}",
-            f"[{colour}]{verdict.verdict}[/{colour}]",
-            verdict.reason,
-        )
-    out.print(table)
+    """Print the verdicts, those that rest on evidence first."""
+    tested = [verdict for verdict in found if verdict.n or verdict.verdict != "inconclusive"]
+    for verdict in tested:
+        mark, colour = MARKS[verdict.verdict]
+        out.print(
+            f"[{colour}]{mark} {verdict.verdict:<12}[/{colour}] "
+            f"[bold]{verdict.objective}[/bold]  {verdict.title}",
+            soft_wrap=True, highlight=False,
+        )  # fmt: skip
+        facts = [f"promised {verdict.target} {verdict.unit}"]
+        if verdict.predicted is not None:
+            facts.append(f"predicted {_interval(verdict.predicted)}")
+        if verdict.measured is not None:
+            facts.append(f"measured {_interval(verdict.measured)}")
+        facts += [f"n {verdict.n}", verdict.reason]
+        out.print(f"               {' · '.join(facts)}", soft_wrap=True, highlight=False)
+    if untested := [verdict.objective for verdict in found if verdict not in tested]:
+        out.print(f"? not tested by these runs: {', '.join(untested)}", soft_wrap=True)
 
 
-def _interval(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return "–"
-    if math.isinf(estimate.upper) or estimate.lower == estimate.upper:
+def _interval(estimate: Estimate) -> str:
+    if estimate.confidence == 0 or estimate.lower == estimate.upper:
         return f"{estimate.estimate:.3g}"
-    return f"{estimate.estimate:.3g}\n{estimate.lower:.3g} to {estimate.upper:.3g}"
+    return f"{estimate.estimate:.3g} ({estimate.lower:.3g} to {estimate.upper:.3g})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,17 +21,19 @@ from cli.common import (
     progress_printer,
 )
 from evidence.verdict import EXIT_INCONCLUSIVE
-from reference_stack import bringup
-from reference_stack.handle import StackHandle
+from reference_stack.addresses import INSTANCES
+
+if TYPE_CHECKING:
+    from reference_stack.handle import StackHandle
 
 app = typer.Typer(help="Bring the reference stack up and down.", no_args_is_help=True)
 
 
 def parse_instance(text: str) -> int | None:
-    """'auto' is None; anything else must be a number."""
+    """'auto' is None; anything else must be the number of an instance."""
     if text == "auto":
         return None
-    if not text.isdigit():
+    if not text.isdigit() or int(text) >= INSTANCES:
         raise InputError(f"got '{text}'", where="--instance", allowed="0 to 99, or 'auto'")
     return int(text)
 
@@ -49,6 +51,8 @@ def up(
 
     It runs on until `testbed stack down`. Example: `testbed stack up --instance auto`
     """
+    from reference_stack import bringup
+
     handle = bringup.up(
         load_design(design, override or ()),
         directory.absolute(),
@@ -69,6 +73,8 @@ def status(directory: StackOption = DEFAULT_STACK, json: JsonOption = False) -> 
 
     Exit code 3 when it is not whole. Example: `testbed stack status --json`
     """
+    from reference_stack.handle import StackHandle
+
     handle = StackHandle.attach(directory.absolute())
     problems = handle.whole()
     if json:
@@ -97,6 +103,7 @@ def logs(
 
     Example: `testbed stack logs mac-1 patroni -n 50`
     """
+
     folder = directory.absolute() / site / "log"
     files = sorted(folder.glob("*.log"))
     if not files:
@@ -117,6 +124,8 @@ def logs(
 @app.command()
 def down(directory: StackOption = DEFAULT_STACK) -> None:
     """End the stack; nothing of it is left running. Example: `testbed stack down`"""
+    from reference_stack import bringup
+
     ended = bringup.down(directory.absolute())
     out.print("the stack has ended" if ended else "no stack was running")
 

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, model_validator
-from scipy import stats
+from scipy.special import stdtrit
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -51,7 +51,7 @@ def mean_interval(values: Sequence[float] | FloatArray, confidence: float = 0.95
     if n < 2:  # noqa: PLR2004
         raise ValueError(f"a t-interval needs at least two values, got {n}")
     mean = float(data.mean())
-    half = float(stats.t.ppf((1 + confidence) / 2, n - 1) * data.std(ddof=1) / math.sqrt(n))
+    half = float(stdtrit(n - 1, (1 + confidence) / 2) * data.std(ddof=1) / math.sqrt(n))
     return Estimate(estimate=mean, lower=mean - half, upper=mean + half, confidence=confidence, n=n)
 
 
@@ -63,7 +63,7 @@ def batch_quantile(
 
     Requests that follow each other see the same queues, so they are not independent. The run is cut
     into ``batches`` spans of equal duration; the quantiles of the spans give a t-interval
-    (batch means, Law, Simulation Modeling and Analysis, 5th ed., 9.5.3). ``n`` is the number of requests.
+    (batch means, Law, Simulation Modeling and Analysis, 5th ed., 9.5.3). ``n`` counts requests.
 
     Args:
         times: Intended start of each request, seconds.

@@ -1,7 +1,7 @@
 """Run records: a folder a run, written whole or not at all.
 
-``runs/<time>-<kind>-<design>/`` holds ``run.json`` (a :class:`RunRecord`) and one Parquet file a table.
-While a run goes on its folder's name starts with ``.partial-``; finishing renames it.
+``runs/<time>-<kind>-<design>/`` holds ``run.json`` (a :class:`RunRecord`) and one Parquet file a
+table. While a run goes on its folder's name starts with ``.partial-``; finishing renames it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+if TYPE_CHECKING:
+    import pandas as pd  # imported where it is used: it takes most of a second
 
 SCHEMA_VERSION = 1
 PARTIAL = ".partial-"
@@ -75,6 +77,8 @@ class Run:
         if name not in self.record.tables:
             held = ", ".join(self.record.tables) or "none"
             raise RecordError(f"{self.path}: there is no table '{name}' (tables: {held})")
+        import pandas as pd
+
         return pd.read_parquet(self.path / f"{name}.parquet")
 
 

@@ -100,6 +100,18 @@ def running(
             handle.shutdown()
 
 
+def require_fit_machine(
+    design: Design, directory: Path, instance: int | None, progress: Progress
+) -> None:
+    """Find out early that :func:`up` would refuse: what it needs is looked at, nothing is started.
+
+    Raises:
+        PreconditionError: when the machine is not fit, ports are in use or a stack runs already.
+    """
+    _preconditions(design, directory, progress)
+    _free_instance(design, instance)
+
+
 def down(directory: Path) -> bool:
     """End the stack in ``directory``; False when none ran there."""
     try:

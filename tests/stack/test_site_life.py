@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -17,9 +16,9 @@ import pytest
 from reference_stack.site_backend import Backend, best_backend
 from reference_stack.site_file import ServiceSpec, SiteSpec
 from reference_stack.supervisor import SiteProcess
+from tests.stack.processes import processes_of, wait_for
 
 BACKENDS: list[Backend] = ["namespace", "tree"]
-DEADLINE_S = 20.0
 
 # A service that leaves its parent and its session, as PostgreSQL does under Patroni, and whose
 # daemon writes a growing file: the file's growth is the site's pulse.
@@ -37,26 +36,8 @@ while True:
 """
 
 
-def wait_for(condition: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < end, f"waited in vain for {what}"
-        time.sleep(0.02)
-
-
 def size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-def marked_processes(marker: Path) -> list[psutil.Process]:
-    """Processes of this test anywhere on the machine, found by their command line."""
-    found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
-        words = process.info["cmdline"] or []
-        alive = process.info["status"] != psutil.STATUS_ZOMBIE
-        if alive and process.pid != os.getpid() and any(str(marker) in word for word in words):
-            found.append(process)
-    return found
 
 
 def site_file(tmp_path: Path) -> tuple[Path, Path]:
@@ -95,7 +76,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[SiteP
         yield process, pulse
     finally:
         process.kill()
-        for left in marked_processes(tmp_path):
+        for left in processes_of(tmp_path):
             left.kill()
 
 
@@ -104,7 +85,7 @@ def test_killing_a_site_ends_even_daemons_that_left_their_parents(
 ) -> None:
     process, pulse = site
     process.kill()
-    assert marked_processes(pulse) == []
+    assert processes_of(pulse) == []
     assert process.status()["state"] == "dead"
 
 
@@ -112,7 +93,7 @@ def test_a_frozen_site_has_no_pulse_until_it_is_thawed(site: tuple[SiteProcess, 
     process, pulse = site
     process.command({"command": "freeze"}, 10)
     before = size(pulse)
-    states = {p.status() for p in marked_processes(pulse) if "site_init" not in str(p.cmdline())}
+    states = {p.status() for p in processes_of(pulse) if "site_init" not in str(p.cmdline())}
     assert states <= {psutil.STATUS_STOPPED, psutil.STATUS_SLEEPING}
     time.sleep(0.3)
     assert size(pulse) == before
@@ -125,7 +106,7 @@ def test_a_frozen_site_can_be_killed(site: tuple[SiteProcess, Path]) -> None:
     process, pulse = site
     process.command({"command": "freeze"}, 10)
     process.kill()
-    assert marked_processes(pulse) == []
+    assert processes_of(pulse) == []
 
 
 def test_a_service_that_ends_by_itself_is_started_again(site: tuple[SiteProcess, Path]) -> None:
@@ -139,7 +120,7 @@ def test_a_service_that_ends_by_itself_is_started_again(site: tuple[SiteProcess,
 def test_a_politely_stopped_site_leaves_nothing(site: tuple[SiteProcess, Path]) -> None:
     process, pulse = site
     process.stop(grace_s=5)
-    assert marked_processes(pulse) == []
+    assert processes_of(pulse) == []
     assert process.status()["state"] == "stopped"
 
 
@@ -166,9 +147,9 @@ def test_a_site_dies_with_a_supervisor_that_is_killed(backend: Backend, tmp_path
         wait_for(lambda: size(pulse) > 2, "the first pulse")
         holder.send_signal(signal.SIGKILL)
         holder.wait()
-        wait_for(lambda: not marked_processes(pulse), "the site's end")
+        wait_for(lambda: not processes_of(pulse), "the site's end")
         assert not json.loads(path.read_text())["postgres_data_directories"]
     finally:
         holder.kill()
-        for left in marked_processes(tmp_path):
+        for left in processes_of(tmp_path):
             left.kill()

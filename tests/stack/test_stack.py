@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
-import psutil
 import psycopg
 import pytest
 
@@ -22,29 +18,11 @@ from reference_stack.errors import PreconditionError
 from reference_stack.handle import StackHandle
 from reference_stack.hospital.clinicians import clinician_password, generate_clinicians
 from tests.stack.conftest import tell
+from tests.stack.processes import processes_of, wait_for
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack"), pytest.mark.timeout(400)]
 
 PROJECT = Path(__file__).parents[2]
-
-
-def wait_for(condition: Callable[[], bool], what: str, deadline_s: float = 60) -> None:
-    end = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < end, f"waited in vain for {what}"
-        time.sleep(0.1)
-
-
-def processes_of(directory: Path) -> list[psutil.Process]:
-    """Processes anywhere on the machine that have the stack's directory in their command line."""
-    found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
-        words = process.info["cmdline"] or []
-        if process.info["status"] != psutil.STATUS_ZOMBIE and any(
-            str(directory) in word for word in words
-        ):
-            found.append(process)
-    return [process for process in found if process.pid != os.getpid()]
 
 
 def log_in(stack: StackHandle) -> dict[str, str]:
