@@ -1,0 +1,51 @@
+"""Reading the notes back: which of those that clients wrote does the database hold?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import pandas as pd
+import psycopg
+
+_BATCH: Final = 5000
+_RETRY_S: Final = 0.5
+_SELECT = "SELECT client_id::text FROM note WHERE client_id = ANY(%s::uuid[])"
+
+
+class LedgerUnreadError(Exception):
+    """The database did not answer: what was lost is not known."""
+
+
+def read_back(dsn: str, client_ids: Sequence[str], deadline_s: float = 60.0) -> set[str]:
+    """Those of ``client_ids`` that the database holds.
+
+    Args:
+        dsn: libpq URL of the primary.
+        client_ids: Ids of the notes.
+        deadline_s: How long to try when the database is away.
+
+    Raises:
+        LedgerUnreadError: when it stayed away.
+    """
+    end = time.monotonic() + deadline_s
+    while True:
+        try:
+            with psycopg.connect(dsn, autocommit=True) as connection:
+                return {
+                    str(row[0])
+                    for first in range(0, len(client_ids), _BATCH)
+                    for row in connection.execute(
+                        _SELECT, (list(client_ids[first : first + _BATCH]),)
+                    )
+                }
+        except psycopg.Error as error:
+            if time.monotonic() > end:
+                raise LedgerUnreadError(f"the notes could not be read back: {error}") from error
+            time.sleep(_RETRY_S)
+
+
+def mark_found(ledger: pd.DataFrame, found: set[str]) -> pd.DataFrame:
+    """The ledger with ``found`` filled in."""
+    return ledger.assign(found=ledger["client_id"].isin(found).astype("boolean"))

@@ -1,0 +1,112 @@
+"""What the observer makes of Patroni's, HAProxy's and etcd's answers."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from chaos.observer import Event, changes, events_table
+from chaos.sights import (
+    balancer_look,
+    balancer_states,
+    etcd_look,
+    patroni_look,
+    patroni_state,
+)
+from reference_stack.addresses import Endpoint
+
+CSV = """# pxname,svname,status,check_status
+api,FRONTEND,OPEN,
+api,mac-1,UP,* L7OK
+api,mac-2,DOWN,L4TOUT
+api,BACKEND,UP,
+database,mac-1,UP 2/3,L7TOUT
+"""
+
+
+@contextmanager
+def serving(status: int, body: str) -> Iterator[Endpoint]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        do_POST = do_GET  # noqa: N815 - the server's own names
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield Endpoint("127.0.0.1", server.server_port)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_only_changes_are_events() -> None:
+    first = {("haproxy api", "mac-1"): ("mac-1 UP", "L7OK")}
+    assert changes({}, first, 1.0) == [Event(1.0, "haproxy api", "mac-1 UP", "L7OK")]
+    assert changes(first, dict(first), 2.0) == []
+    down = {("haproxy api", "mac-1"): ("mac-1 DOWN", "L7TOUT")}
+    assert changes(first, down, 3.0) == [Event(3.0, "haproxy api", "mac-1 DOWN", "L7TOUT")]
+
+
+def test_servers_are_read_from_haproxys_csv_and_checks_in_progress_are_no_news() -> None:
+    assert balancer_states(CSV) == {
+        ("haproxy api", "mac-1"): ("mac-1 UP", "L7OK"),
+        ("haproxy api", "mac-2"): ("mac-2 DOWN", "L4TOUT"),
+        ("haproxy database", "mac-1"): ("mac-1 UP 2/3", "L7TOUT"),
+    }
+
+
+def test_the_holder_of_the_lock_is_primary_and_nobody_else() -> None:
+    document = {
+        "role": "primary", "state": "running", "timeline": 3,
+        "replication": [{"application_name": "mac-2", "state": "streaming", "sync_state": "sync"}],
+    }  # fmt: skip
+    detail = "running, timeline 3, mac-2 streaming sync"
+    assert patroni_state(200, document) == ("primary", detail)
+    assert patroni_state(503, document) == ("not primary", detail)
+    replica = {"role": "replica", "state": "streaming", "timeline": 3}
+    assert patroni_state(503, replica) == ("replica", "streaming, timeline 3")
+
+
+def test_looks_read_real_answers() -> None:
+    with serving(503, json.dumps({"role": "replica", "state": "running"})) as endpoint:
+        assert patroni_look("mac-2", endpoint)() == {
+            ("patroni mac-2", ""): ("replica", "running"),
+        }
+    with serving(200, CSV) as endpoint:
+        assert ("haproxy api", "mac-1") in balancer_look(endpoint)()
+    answer = {"leader": "7", "members": [{"ID": "7", "name": "edge"}]}
+    with serving(200, json.dumps(answer)) as endpoint:
+        assert etcd_look([endpoint])() == {("etcd", ""): ("leader edge", "")}
+
+
+def test_who_does_not_answer_is_silent() -> None:
+    with serving(200, "") as gone:
+        pass
+    assert patroni_look("mac-1", gone)()["patroni mac-1", ""][0] == "silent"
+    assert balancer_look(gone)()["haproxy", ""][0] == "silent"
+    assert etcd_look([gone])() == {("etcd", ""): ("silent", "")}
+
+
+def test_a_member_that_is_gone_is_passed_over() -> None:
+    with serving(200, "") as gone:
+        pass
+    answer = {"leader": "7", "members": [{"ID": "7", "name": "edge"}]}
+    with serving(200, json.dumps(answer)) as endpoint:
+        assert etcd_look([gone, endpoint])() == {("etcd", ""): ("leader edge", "")}
+
+
+def test_events_are_kept_in_order_of_time() -> None:
+    table = events_table([Event(2.0, "b", "later"), Event(1.0, "a", "first", "why")])
+    assert table["event"].tolist() == ["first", "later"]

@@ -1,0 +1,57 @@
+"""The test server as a process that can be stopped and started on one port."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+SERVER = Path(__file__).with_name("ward_server.py")
+
+
+class WardServer:
+    """``ward_server.py`` as a process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [sys.executable, str(SERVER), str(self.port), str(self.folder)]
+        self._process = subprocess.Popen(command)
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                httpx.get(f"{self.url}/v1/patients")
+            except httpx.TransportError:
+                assert time.monotonic() < deadline, "the test server did not start"
+                time.sleep(0.05)
+            else:
+                return
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def reset(self) -> None:
+        (self.folder / "mode").unlink(missing_ok=True)
+        (self.folder / "notes").write_text("")
+        if self._process is None:
+            self.start()
+
+    def set_mode(self, mode: str) -> None:
+        (self.folder / "mode").write_text(mode)
+
+    def stored_ids(self) -> list[str]:
+        return [json.loads(line)["client_id"] for line in (self.folder / "notes").open()]
