@@ -34,6 +34,9 @@ class Demand(Strict):
     cpu_s: Distribution = Field(description="API processor time")
     database_s: Distribution = Field(description="PostgreSQL processor time")
     commits: int = Field(default=0, ge=0, le=10)
+    needs_database: bool = Field(
+        default=True, description="false: answered without it, so its loss goes unnoticed"
+    )
     prompt_tokens: Distribution | None = None
     answer_tokens: Distribution | None = None
     source: str

@@ -1,7 +1,7 @@
 """Simulation speed: our stations against SimPy written the usual way, on the same M/M/4 queue.
 
-Both simulate the same arrivals and service times (the same seed) at a utilisation of 0.8. Rounds are
-interleaved, so that a change of the machine's speed hits both; processor time is compared.
+Both simulate the same arrivals and service times (the same seed) at a utilisation of 0.8. Rounds
+are interleaved, so that a change of the machine's speed hits both; processor time is compared.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -68,6 +69,7 @@ def up(
     _clear(directory)
     state = StackState(
         design_document=json_document(design),
+        stack_id=uuid.uuid4().hex,
         instance=number,
         sites=tuple(design.sites),
         one_address_per_site=sys.platform == "linux",
@@ -229,11 +231,17 @@ def _bring_up(
     wait_for(lambda: _supervised(handle, supervisor), "the supervisor", START_DEADLINE_S)
     cloud = design.database.cloud_standby.site if design.database.cloud_standby else None
     first = [site for site in design.sites if site != cloud]
-    progress(f"starting {', '.join(first)}")
+    # The design's first database site becomes the primary: it starts without its rival, with the
+    # witness for quorum.
+    rivals = design.database.sites[1:]
     for site in first:
-        handle.start(site)
+        if site not in rivals:
+            progress(f"starting {site}")
+            handle.start(site)
     wait_for(lambda: handle.primary() is not None, "a primary database", START_DEADLINE_S)
-    progress(f"{handle.primary()} holds the primary database")
+    progress(f"{handle.primary()} holds the primary database, starting {', '.join(rivals)}")
+    for site in rivals:
+        handle.start(site)
     wait_for(lambda: _write_path_open(handle), "the write path at the edge", START_DEADLINE_S)
     _prepare_database(handle, seed, progress)
     if cloud is not None:

@@ -48,7 +48,7 @@ class StackHandle:
     """Finds a running stack by its directory, and rules it through the supervisor's socket."""
 
     def __init__(self, state: StackState, directory: Path) -> None:
-        self._state = state
+        self.state = state
         self.addresses = state.addresses
         self.design: Design = state.design
         self.directory = directory
@@ -159,7 +159,7 @@ class StackHandle:
             StackError: when something is still there after a minute.
         """
         self._request({"command": "shutdown"})
-        socket_path = Path(self._state.control_socket)
+        socket_path = Path(self.state.control_socket)
         end = time.monotonic() + CONTROL_TIMEOUT_S
         while socket_path.exists():
             if time.monotonic() > end:
@@ -222,15 +222,20 @@ class StackHandle:
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
                 connection.settimeout(CONTROL_TIMEOUT_S)
-                connection.connect(self._state.control_socket)
+                connection.connect(self.state.control_socket)
                 with connection.makefile("rwb") as stream:
-                    stream.write(json.dumps(request).encode() + b"\n")
+                    words = {**request, "stack_id": self.state.stack_id}
+                    stream.write(json.dumps(words).encode() + b"\n")
                     stream.flush()
                     answer = json.loads(stream.readline() or b"{}")
         except (FileNotFoundError, ConnectionError) as error:
             raise StackNotRunningError(f"{self.directory}: no stack runs here: {error}") from None
         except (OSError, ValueError) as error:
             raise StackError(f"{self.directory}: the supervisor does not answer: {error}") from None
+        if answer.get("other_stack"):
+            raise StackNotRunningError(
+                f"{self.directory}: no stack runs here (another one has taken its addresses)"
+            )
         if not answer.get("ok"):
             raise StackError(answer.get("error", "the supervisor ended before it answered"))
         return answer["result"]

@@ -19,6 +19,7 @@ class StackState(Strict):
     """The facts every command needs to find and rule a stack."""
 
     design_document: dict[str, Any]
+    stack_id: str
     instance: int
     sites: tuple[str, ...]
     one_address_per_site: bool

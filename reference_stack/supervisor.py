@@ -186,7 +186,13 @@ class Supervisor:
         with connection.makefile("rwb") as stream:
             request = json.loads(stream.readline() or b"{}")
             try:
-                answer: dict[str, Any] = {"ok": True, "result": self._obey(request)}
+                # A handle may hold the state of an ended stack that had the same addresses.
+                stranger = request.pop("stack_id", None) != self._state.stack_id
+                answer: dict[str, Any] = (
+                    {"ok": False, "other_stack": True}
+                    if stranger
+                    else {"ok": True, "result": self._obey(request)}
+                )
             except (StackError, OSError, KeyError) as error:
                 answer = {"ok": False, "error": str(error)}
             stream.write(json.dumps(answer).encode() + b"\n")

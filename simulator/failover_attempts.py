@@ -32,7 +32,8 @@ def served_s(
     taken to outlast the outage.
     """
     ready_s = recovery.rerouted_s
-    if request != "chat":
+    needs_database = design.workload.demands[request].needs_database
+    if needs_database:
         ready_s = max(ready_s, recovery.connected_s)
     if math.isinf(ready_s):
         return np.full(len(sent_s), math.inf)
@@ -43,9 +44,8 @@ def served_s(
     open_ = np.ones(len(sent), dtype=bool)
     for _ in range(MOST_TRIES):
         at_api, failed = _through_edge(design, terms, recovery.rerouted_s, sent, timeout_s)
-        if request == "chat":
-            begun = at_api
-        else:
+        begun = at_api
+        if needs_database:
             begun, failed = _in_api(
                 design, recovery.connected_s, at_api, failed=failed, sent=sent, timeout_s=timeout_s
             )

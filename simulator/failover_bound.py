@@ -46,6 +46,9 @@ def _by_operation(design: Design, terms: Terms) -> dict[str, float]:
         short_s = rerouted_s + _edge_delay_s(design, terms, client.timeout_s) + backoff_s
     database_s = database_ready_s(design, terms) + reconnection_s(design) + backoff_s
     written_s = max(short_s, database_s)
+    chat = design.workload.demands.get("chat")
+    if chat is None or chat.needs_database:
+        chat_s = max(chat_s, database_s)
     return {"read": written_s, "write": written_s, "chat": chat_s}
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from architecture.design import Design
 from simulator.failover import draw_circumstances, recover
-from simulator.failover_clients import Clients
+from simulator.failover_clients import OPERATIONS, Clients
 from simulator.failover_terms import FAULTS, FaultName, resolve
 from simulator.step_times import StepTimesRange
 from simulator.streams import Streams
@@ -28,8 +28,9 @@ def failover_samples(
     seconds after the fault: detect_s (the balancer has given the struck site up, for reads and
     writes API and database), lease_s (the lease is gone), promote_s (how long the promotion then
     took), reroute_s (how long until the balancer led connections there), outage_s (the first
-    answer any client got is complete). The terms run partly side by side; a chat waits for the
-    first alone and has 0 in the others. Infinite where nothing ends the outage.
+    answer any client got is complete). The terms run partly side by side; a request that needs no
+    database waits for the first alone and has 0 in the others. Infinite where nothing ends the
+    outage.
 
     Args:
         design: What is struck.
@@ -42,6 +43,7 @@ def failover_samples(
         progress: Told now and then.
     """
     clients = Clients(design, latency_s)
+    demands = design.workload.demands
     rows: list[dict[str, object]] = []
     for fault in faults:
         terms = resolve(design, fault, primary)
@@ -61,13 +63,18 @@ def failover_samples(
                 "promote_s": _after(recovery.promoted_s, recovery.lease_s),
                 "reroute_s": _after(recovery.database_up_s, recovery.promoted_s),
             }
-            chat = {"detect_s": recovery.rerouted_s, **dict.fromkeys(list(database)[1:], 0.0)}
+            api_only = {"detect_s": recovery.rerouted_s, **dict.fromkeys(list(database)[1:], 0.0)}
+            terms_of = {
+                operation: database if demands[request].needs_database else api_only
+                for request, operation in OPERATIONS.items()
+                if request in demands
+            }
             rows.extend(
                 {
                     "replication": replication,
                     "fault": fault,
                     "operation": operation,
-                    **(chat if operation == "chat" else database),
+                    **terms_of[operation],
                     "outage_s": first.finished_s,
                 }
                 for operation, first in sorted(firsts.items())

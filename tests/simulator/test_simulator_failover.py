@@ -48,9 +48,13 @@ WORST = Circumstances(
 )  # fmt: skip
 
 
+# A chat without a patient's context: the operation that only the way to the API holds up.
+WITHOUT_DATABASE = "workload.demands.chat.needs_database=false"
+
+
 def variant(name: str) -> Design:
     design, overrides = VARIANTS[name]
-    return load_design(design, overrides)
+    return load_design(design, [*overrides, WITHOUT_DATABASE])
 
 
 def longest_outage_s(
@@ -110,14 +114,23 @@ def test_bound_is_never_exceeded(name: str, fault: FaultName) -> None:
         assert longest <= bound_s
 
 
-def test_bounds_are_the_sums_one_can_do_by_hand(dual: Design) -> None:
-    bounds = failover_bound_s(dual)
+def test_bounds_are_the_sums_one_can_do_by_hand() -> None:
+    bounds = failover_bound_s(load_design("dual-m3-ultra", [WITHOUT_DATABASE]))
     # Checks: 5 + 3·2 + 2·0.5 = 12 s, then a connection attempt of 2 s and the client's pause.
     assert bounds["primary-power-loss"]["chat"] == pytest.approx(12 + 2 + 1)
     assert bounds["primary-power-loss"]["write"] == pytest.approx(20 + 0.5 + 2 + 3 + 1 + 0.3 + 1)
     # Refused at once: 5 + 2·0.5 = 6 s, the balancer's two further tries, the client's pause.
     assert bounds["primary-crash"]["chat"] == pytest.approx(6 + 2 + 1)
     assert bounds["primary-crash"]["write"] == pytest.approx(20 + 0.5 + 3 + 1 + 0.3 + 1)
+
+
+def test_a_chat_about_a_patient_waits_for_the_database_as_a_read_does(dual: Design) -> None:
+    for bounds in failover_bound_s(dual).values():
+        assert bounds["chat"] == bounds["read"]
+    samples = failover_samples(dual, seed=3, replications=20)
+    terms = ["detect_s", "lease_s", "promote_s", "reroute_s"]
+    reads = samples[samples.operation == "read"][terms].to_numpy()
+    assert (samples[samples.operation == "chat"][terms].to_numpy() == reads).all()
 
 
 def test_detection_of_the_documents_checks_takes_ten_to_twenty_one_seconds() -> None:
@@ -180,7 +193,7 @@ def test_two_voters_cannot_elect_and_only_the_chat_comes_back() -> None:
     """D-01."""
     design = load_design(
         "dual-m3-ultra",
-        ["database.consensus={voters: [mac-1, mac-2]}"],
+        ["database.consensus={voters: [mac-1, mac-2]}", WITHOUT_DATABASE],
     )
     samples = failover_samples(design, seed=1, replications=20)
     database = samples[samples.operation != "chat"].outage_s
@@ -192,8 +205,9 @@ def test_two_voters_cannot_elect_and_only_the_chat_comes_back() -> None:
     assert any("D-01" in note for note in notes(design))
 
 
-def test_chat_does_not_notice_the_loss_of_a_primary_on_the_other_site(local: Design) -> None:
+def test_chat_does_not_notice_the_loss_of_a_primary_on_the_other_site() -> None:
     """After one failover the primary is mac-2 while mac-1's API serves again."""
+    local = load_design("local", [WITHOUT_DATABASE])
     samples = failover_samples(
         local, seed=1, replications=40, primary="mac-2", faults=["primary-power-loss"]
     )

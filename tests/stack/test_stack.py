@@ -14,9 +14,10 @@ import pytest
 
 from architecture import load_design
 from reference_stack.bringup import up, wait_until_whole
-from reference_stack.errors import PreconditionError
+from reference_stack.errors import PreconditionError, StackNotRunningError
 from reference_stack.handle import StackHandle
 from reference_stack.hospital.clinicians import clinician_password, generate_clinicians
+from reference_stack.state import write_state
 from tests.stack.conftest import tell
 from tests.stack.processes import processes_of, wait_for
 
@@ -140,6 +141,18 @@ def test_a_second_stack_in_the_same_place_is_refused(stack: StackHandle) -> None
     with pytest.raises(PreconditionError, match="a stack runs here already"):
         up(load_design("local"), stack.directory, instance=None, progress=tell)
     assert stack.status()["edge"].state == "running"
+
+
+def test_a_stale_handle_cannot_rule_the_stack_that_took_its_addresses(
+    stack: StackHandle, tmp_path: Path
+) -> None:
+    stale = stack.state.model_copy(update={"stack_id": "an-earlier-stack"})
+    write_state(stale, tmp_path)
+    with pytest.raises(StackNotRunningError, match="another one has taken its addresses"):
+        StackHandle.attach(tmp_path)
+    with pytest.raises(StackNotRunningError):
+        StackHandle(stale, tmp_path).kill("mac-1")
+    assert stack.status()["mac-1"].state == "running"
 
 
 def test_busy_addresses_are_named_and_nothing_is_started(
