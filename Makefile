@@ -13,7 +13,7 @@ help: ## say what there is to do
 
 demo: $(SETUP) ## predict, run, load, break, measure, judge: ends with the report
 	@$(BIN)/testbed demo; code=$$?; \
-	if [ $$code -eq 3 ]; then echo "nothing is refuted; more trials are needed for the rest (exit code 3)"; exit 0; fi; \
+	if [ $$code -eq 3 ]; then echo "no promise is refuted, and more evidence is needed to call all of them held (exit code 3)"; exit 0; fi; \
 	exit $$code
 
 test: $(SETUP) ## everything: format, lint, types, unit, property and integration tests

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from evidence.verdict import NoVerdictError
 
-class ExperimentError(Exception):
+
+class ExperimentError(NoVerdictError):
     """The experiment could not be carried out; no run was recorded."""
 
 

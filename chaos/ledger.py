@@ -9,12 +9,14 @@ from typing import Final
 import pandas as pd
 import psycopg
 
+from evidence.verdict import NoVerdictError
+
 _BATCH: Final = 5000
 _RETRY_S: Final = 0.5
 _SELECT = "SELECT client_id::text FROM note WHERE client_id = ANY(%s::uuid[])"
 
 
-class LedgerUnreadError(Exception):
+class LedgerUnreadError(NoVerdictError):
     """The database did not answer: what was lost is not known."""
 
 

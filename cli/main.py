@@ -1,13 +1,14 @@
 """Entry point: the commands, and the one place where errors become exit codes.
 
 Exit codes: 0 nothing refuted, 1 a promise refuted, 2 bad input or a machine that is not fit,
-3 inconclusive, 130 interrupted.
+3 inconclusive, 70 a fault of the testbed itself, 130 interrupted.
 """
 
 from __future__ import annotations
 
 import signal
 import sys
+import traceback
 from typing import NoReturn
 
 import typer
@@ -16,15 +17,16 @@ from architecture import InputError
 from cli import commands
 from cli.common import err
 from evidence.record import RecordError
-from evidence.verdict import EXIT_BAD_INPUT, EXIT_INCONCLUSIVE
-from reference_stack.errors import PreconditionError, StackError
+from evidence.verdict import EXIT_BAD_INPUT, EXIT_INCONCLUSIVE, NoVerdictError
+from reference_stack.errors import StackError
 from reference_stack.models.errors import ModelError
 
+INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
 INTERRUPTED = 130
 TERMINATED = 143
 # Typer exports only this one of its usage errors; its base is all of them.
 UsageError: type[typer.BadParameter] = typer.BadParameter.__bases__[0]
-BAD_INPUT = (InputError, PreconditionError, RecordError, ModelError)
+BAD_INPUT = (InputError, StackError, RecordError, ModelError)
 
 
 def main() -> NoReturn:
@@ -38,12 +40,15 @@ def main() -> NoReturn:
     except BAD_INPUT as error:
         _complain(str(error))
         sys.exit(EXIT_BAD_INPUT)
-    except StackError as error:
+    except NoVerdictError as error:
         _complain(str(error))
         sys.exit(EXIT_INCONCLUSIVE)
     except (KeyboardInterrupt, typer.Abort):
         _complain("interrupted; everything that was started has been ended")
         sys.exit(INTERRUPTED)
+    except Exception:  # noqa: BLE001 - a fault of the testbed must not look like a refuted promise
+        traceback.print_exc()
+        sys.exit(INTERNAL_ERROR)
     sys.exit(result if isinstance(result, int) else 0)
 
 

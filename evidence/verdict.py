@@ -18,6 +18,10 @@ EXIT_BAD_INPUT = 2
 EXIT_INCONCLUSIVE = 3
 
 
+class NoVerdictError(Exception):
+    """What was to give evidence could not be carried out: nothing can be said (exit code 3)."""
+
+
 class Bound(BaseModel):
     """What an objective demands of its metric; one of the two is set."""
 

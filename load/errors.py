@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from evidence.verdict import NoVerdictError
 
-class LoadError(Exception):
+
+class LoadError(NoVerdictError):
     """The load could not be started, or ended by itself before it was told to."""

@@ -231,17 +231,16 @@ def _bring_up(
     wait_for(lambda: _supervised(handle, supervisor), "the supervisor", START_DEADLINE_S)
     cloud = design.database.cloud_standby.site if design.database.cloud_standby else None
     first = [site for site in design.sites if site != cloud]
-    # The design's first database site becomes the primary: it starts without its rival, with the
-    # witness for quorum.
+    progress(f"starting {', '.join(first)}")
+    # The design's first database site becomes the primary: its rivals wait with their database
+    # (not with their etcd, whose members must all have met once).
     rivals = design.database.sites[1:]
     for site in first:
-        if site not in rivals:
-            progress(f"starting {site}")
-            handle.start(site)
+        handle.start(site, without=["patroni"] if site in rivals else [])
     wait_for(lambda: handle.primary() is not None, "a primary database", START_DEADLINE_S)
-    progress(f"{handle.primary()} holds the primary database, starting {', '.join(rivals)}")
+    progress(f"{handle.primary()} holds the primary database")
     for site in rivals:
-        handle.start(site)
+        handle.start_services(site, ["patroni"])
     wait_for(lambda: _write_path_open(handle), "the write path at the edge", START_DEADLINE_S)
     _prepare_database(handle, seed, progress)
     if cloud is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -129,9 +130,13 @@ class StackHandle:
         ]
         return problems + self._balancer_problems() + self._consensus_problems()
 
-    def start(self, site: str) -> None:
-        """Start a site; nothing happens when it runs."""
-        self._request({"command": "start", "site": site})
+    def start(self, site: str, *, without: Sequence[str] = ()) -> None:
+        """Start a site but for the services named; nothing happens when it runs."""
+        self._request({"command": "start", "site": site, "without": list(without)})
+
+    def start_services(self, site: str, services: Sequence[str]) -> None:
+        """Start services of a running site that were left out or stopped."""
+        self._request({"command": "start-services", "site": site, "services": list(services)})
 
     def stop(self, site: str) -> None:
         """End a site politely."""

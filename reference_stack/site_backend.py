@@ -14,6 +14,7 @@ import functools
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -46,9 +47,14 @@ def unprivileged_prefix() -> tuple[str, ...]:
     return ("unshare", "--user", f"--map-user={UNPRIVILEGED_ID}", f"--map-group={UNPRIVILEGED_ID}")
 
 
-def first_process_command(backend: Backend, site_file: Path) -> list[str]:
-    """The command that starts a site's first process; it dies with the thread that starts it."""
-    init = [sys.executable, "-m", "reference_stack.site_init", str(site_file)]
+def first_process_command(
+    backend: Backend, site_file: Path, without: Sequence[str] = ()
+) -> list[str]:
+    """The command that starts a site's first process; it dies with the thread that starts it.
+
+    The services named in ``without`` wait until they are asked for.
+    """
+    init = [sys.executable, "-m", "reference_stack.site_init", str(site_file), *without]
     if backend == "namespace":
         return [*_DIES_WITH_PARENT, *_NAMESPACE, *init]
     return init

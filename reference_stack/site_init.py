@@ -18,7 +18,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,9 +45,11 @@ class _Running:
 class SiteInit:
     """The services of one site and the commands they obey."""
 
-    def __init__(self, spec: SiteSpec) -> None:
+    def __init__(self, spec: SiteSpec, without: Sequence[str] = ()) -> None:
         self._spec = spec
         self._services = {service.name: _Running(service) for service in spec.services}
+        for name in without:
+            self._services[name].wanted = False
         self._in_namespace = os.getpid() == 1
         self._frozen = False
         self._commands: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
@@ -261,8 +263,12 @@ def _is_zombie(process: psutil.Process) -> bool:
 
 
 def main() -> None:
-    """Entry point: ``python -m reference_stack.site_init FILE``."""
-    SiteInit(SiteSpec.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8"))).run()
+    """Entry point: ``python -m reference_stack.site_init FILE [SERVICE …]``.
+
+    The services named are not started until ``start-services`` asks for them.
+    """
+    spec = SiteSpec.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    SiteInit(spec, without=sys.argv[2:]).run()
 
 
 if __name__ == "__main__":

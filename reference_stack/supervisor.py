@@ -19,6 +19,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +49,14 @@ class SiteProcess:
         """Whether the first process runs."""
         return self._process is not None and self._process.poll() is None
 
-    def start(self) -> None:
-        """Start the site; nothing happens when it runs already."""
+    def start(self, without: Sequence[str] = ()) -> None:
+        """Start the site but for the services named; nothing happens when it runs already."""
         if self.alive:
             return
         self._killed = False
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                first_process_command(self._backend, self._site_file),
+                first_process_command(self._backend, self._site_file, without),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -206,7 +207,7 @@ class Supervisor:
             return None
         site = self._sites[request["site"]]
         if command == "start":
-            return site.start()
+            return site.start(request.get("without", ()))
         if command == "kill":
             return site.kill()
         if command == "stop":

@@ -13,6 +13,7 @@ from architecture.loading import design_hash
 from architecture.values import Range
 from evidence import Run, RunWriter
 from evidence.record import json_document
+from evidence.verdict import NoVerdictError
 from simulator.step_times import StepTimesRange
 from simulator.streams import FloatArray
 
@@ -22,7 +23,7 @@ COLUMNS = ("kind", "batch", "tokens", "seconds")
 LEAST_ROWS = 3
 
 
-class CalibrationError(Exception):
+class CalibrationError(NoVerdictError):
     """Measured rows that determine no step times, or a run that holds none."""
 
 
