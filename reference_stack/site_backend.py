@@ -10,7 +10,9 @@ only PostgreSQL does) is found by its pid file.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import pwd
 import shutil
 import subprocess
 import sys
@@ -20,11 +22,9 @@ from typing import Literal
 
 Backend = Literal["namespace", "tree"]
 
-UNPRIVILEGED_ID = "1000"
-_NAMESPACE = (
-    "unshare", "--user", f"--map-user={UNPRIVILEGED_ID}", f"--map-group={UNPRIVILEGED_ID}",
-    "--pid", "--fork", "--mount", "--mount-proc", "--kill-child=SIGKILL", "--",
-)  # fmt: skip
+# Ordinary users, of which every system has one; PostgreSQL wants its user to have a name.
+ORDINARY_USERS = ("postgres", "daemon", "nobody")
+_NAMESPACE = ("--pid", "--fork", "--mount", "--mount-proc", "--kill-child=SIGKILL", "--")
 _DIES_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
 
 
@@ -35,7 +35,10 @@ def best_backend() -> Backend:
         return "tree"
     try:
         attempt = subprocess.run(
-            [*_DIES_WITH_PARENT, *_NAMESPACE, "true"], capture_output=True, timeout=10, check=False
+            [*_DIES_WITH_PARENT, *unprivileged_prefix(), *_NAMESPACE, "true"],
+            capture_output=True,
+            timeout=10,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return "tree"
@@ -43,8 +46,15 @@ def best_backend() -> Backend:
 
 
 def unprivileged_prefix() -> tuple[str, ...]:
-    """Command prefix under which a program that refuses root runs, for root only."""
-    return ("unshare", "--user", f"--map-user={UNPRIVILEGED_ID}", f"--map-group={UNPRIVILEGED_ID}")
+    """Beginning of a command under which a program runs as an ordinary user in its own eyes.
+
+    To the outside it stays whoever starts it, so it can read and write the same files.
+    """
+    for name in ORDINARY_USERS:
+        with contextlib.suppress(KeyError):
+            user = pwd.getpwnam(name)
+            return ("unshare", "--user", f"--map-user={user.pw_uid}", f"--map-group={user.pw_gid}")
+    return ("unshare", "--user")
 
 
 def first_process_command(
@@ -56,5 +66,5 @@ def first_process_command(
     """
     init = [sys.executable, "-m", "reference_stack.site_init", str(site_file), *without]
     if backend == "namespace":
-        return [*_DIES_WITH_PARENT, *_NAMESPACE, *init]
+        return [*_DIES_WITH_PARENT, *unprivileged_prefix(), *_NAMESPACE, *init]
     return init

@@ -15,6 +15,8 @@ from pathlib import Path
 import psutil
 import psycopg
 
+from reference_stack.site_backend import unprivileged_prefix
+
 START_DEADLINE_S = 30.0
 SETTINGS = {
     "fsync": "off",  # the tests kill processes, never the machine
@@ -39,7 +41,7 @@ def as_nobody_special() -> list[str]:
     """PostgreSQL refuses root; a user namespace in which root is somebody else suffices."""
     if os.getuid() != 0:
         return []
-    return ["unshare", "-U", "--map-user=1000", "--map-group=1000", "--"]
+    return [*unprivileged_prefix(), "--"]
 
 
 def free_port() -> int:
