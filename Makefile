@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := .cache/setup.stamp
 CODE := architecture evidence simulator reference_stack load chaos reports dashboard cli
-FAST := not stack and not model
+PARALLEL := not stack and not model
+FAST := $(PARALLEL) and not servers
 
 .PHONY: demo test check bench setup clean requirements help
 
@@ -20,7 +21,7 @@ test: $(SETUP) ## everything: format, lint, types, unit, property and integratio
 	$(BIN)/ruff format --check $(CODE) tests benchmarks
 	$(BIN)/ruff check $(CODE) tests benchmarks
 	$(BIN)/mypy $(CODE:%=-p %)
-	$(BIN)/pytest -n 2 --dist loadgroup -m "$(FAST)"
+	$(BIN)/pytest -n 2 --dist loadgroup -m "$(PARALLEL)"
 	$(BIN)/pytest -m "stack or model"
 
 check: $(SETUP) ## the fast part of the tests, under two minutes

@@ -45,7 +45,7 @@ class Mark:
 
 MARKS = {
     "ok": Mark("#0072b2", "o", 2.4, 0.0, filled=True, words="answered"),
-    "refused": Mark("#e69f00", "|", 4.2, 1.0, filled=True, words="refused at once"),
+    "refused": Mark("#e69f00", "|", 4.2, 1.0, filled=True, words="refused"),
     "unknown": Mark("#d55e00", "x", 4.2, 1.1, filled=True, words="no certain answer"),
     "failed": Mark("#1b2733", "o", 3.6, 0.8, filled=False, words="could not be sent"),
 }

@@ -19,7 +19,7 @@ OPERATIONS = {
 
 OUTCOMES = {
     "ok": "answered",
-    "refused": "refused at once",
+    "refused": "refused",
     "unknown": "no certain answer",
     "failed": "could not be sent",
 }

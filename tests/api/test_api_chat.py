@@ -15,6 +15,8 @@ from tests.api.api_server import NOBODY_LISTENS, OTHERS, Client, api_settings, p
 from tests.api.postgres_server import PostgresServer
 from tests.api.upstream import WORDS, Upstream, wait_until
 
+pytestmark = pytest.mark.servers
+
 Event = tuple[str, str]
 
 

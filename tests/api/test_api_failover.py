@@ -17,6 +17,8 @@ from tests.api.postgres_server import PostgresServer, running_standby
 from tests.api.relay import Relay
 from tests.api.upstream import wait_until
 
+pytestmark = pytest.mark.servers
+
 # A busy machine may add this to what the API itself takes.
 SLACK_S = 2.5
 NOTES_WITH_KEY = "SELECT 1 FROM note WHERE client_id = %s"

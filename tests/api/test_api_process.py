@@ -24,6 +24,8 @@ from tests.api.api_server import CLINICIANS, HOSPITAL_SECRET, PATIENTS, SEED, ap
 from tests.api.postgres_server import PostgresServer, free_port
 from tests.api.upstream import wait_until
 
+pytestmark = pytest.mark.servers
+
 ROOT = Path(__file__).parents[2]
 UNREACHABLE = "postgresql://nobody@127.0.0.1:9/nothing?connect_timeout=2"
 

@@ -27,8 +27,9 @@ junk = st.one_of(
     st.sampled_from(["mac-1", "none", "constant", "B-20.x", "gcp"]),
     st.lists(st.integers() | st.text(max_size=4), max_size=3),
     st.dictionaries(st.text(max_size=6) | st.integers(), st.integers(), max_size=3),
-    st.just({"kind": "lognormal"}),
-    st.just({"low": 3, "typical": 2, "high": 1, "source": "none"}),
+    # Built anew each time: a shared one could be put into itself by a later mutation.
+    st.builds(lambda: {"kind": "lognormal"}),
+    st.builds(lambda: {"low": 3, "typical": 2, "high": 1, "source": "none"}),
     st.binary(max_size=3),
 )
 keys = st.one_of(st.text(max_size=8), st.integers(), st.none(), st.booleans())
@@ -68,7 +69,8 @@ def mutated_trees(draw: st.DrawFn) -> dict[str, Any]:
             elif action == "replace":
                 place[position] = draw(junk)
             else:
-                place.insert(position, place[position] if action == "repeat" else draw(junk))
+                repeated = copy.deepcopy(place[position])
+                place.insert(position, repeated if action == "repeat" else draw(junk))
     return tree
 
 

@@ -16,6 +16,8 @@ import pytest
 
 from dashboard.serve import command
 
+pytestmark = pytest.mark.servers
+
 DEADLINE_S = 90.0
 
 

@@ -19,6 +19,8 @@ from reference_stack.models.manifest import Manifest, record_files, write_manife
 from tests.inference import tiny_model
 from tests.inference.inference_bench import DEADLINE_S, wait_until
 
+pytestmark = pytest.mark.servers
+
 PATH = "/v1/chat/completions"
 BODY = {"messages": [{"role": "user", "content": "hello"}], "stream": True, "max_tokens": 100_000}
 

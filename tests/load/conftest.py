@@ -37,6 +37,7 @@ def design() -> Design:
             f"{steps}.2.think_s={short}",
             f"{steps}.3.think_s={short}",
             f"{steps}.3.probability=0.5",
+            "workload.demands.chat.answer_tokens={kind: uniform, low: 8, high: 16}",
             "workload.client.timeout_s=1",
             "workload.client.retry_backoff_s=0.2",
         ],

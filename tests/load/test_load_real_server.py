@@ -22,6 +22,8 @@ from load.tables import RequestLog, requests_table
 from tests.load.ward import WardServer
 from tests.load.ward_server import SECRET
 
+pytestmark = pytest.mark.servers
+
 USERS = 10
 ACCOUNTS = [f"ana.silva.{number:04}" for number in range(1, USERS + 1)]
 SPAWN_DEADLINE_S = 60

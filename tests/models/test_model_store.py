@@ -23,6 +23,8 @@ from reference_stack.models import (
 from reference_stack.models.__main__ import main
 from tests.models import tiny_gguf
 
+pytestmark = pytest.mark.servers
+
 
 @dataclass
 class Shop:

@@ -18,6 +18,8 @@ from reference_stack.site_file import ServiceSpec, SiteSpec
 from reference_stack.supervisor import SiteProcess
 from tests.stack.processes import processes_of, wait_for
 
+pytestmark = pytest.mark.servers
+
 BACKENDS: list[Backend] = ["namespace", "tree"]
 
 # A service that leaves its parent and its session, as PostgreSQL does under Patroni, and whose
