@@ -23,7 +23,7 @@ COMMAND = [sys.executable, "-m", "cli.main"]
 USERS = "30"
 
 
-def testbed(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def run_testbed(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False, cwd=PROJECT
     )
@@ -33,7 +33,7 @@ def testbed(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path, Path]:
     """One demo: its JSON document, the folder of its runs, and where its stack was."""
     folder = tmp_path_factory.mktemp("demo")
-    done = testbed(
+    done = run_testbed(
         "demo", "--users", USERS, "--runs-dir", folder / "runs", "--dir", folder / "stack",
         "--seed", "3", "--json",
     )  # fmt: skip
@@ -81,8 +81,8 @@ def test_the_prediction_was_recorded_before_the_experiment(
     assert write["measured"]["estimate"] == pytest.approx(
         chaos.record.outcome["rto_s"]["write"]  # type: ignore[index, call-overload]
     )
-    assert prediction.name in write["runs"]
-    assert chaos.name in write["runs"]
+    assert write["runs"] == [chaos.name]
+    assert chaos.record.outcome["prediction"] == prediction.name
 
 
 def test_the_records_alone_rebuild_the_report(
@@ -90,7 +90,7 @@ def test_the_records_alone_rebuild_the_report(
 ) -> None:
     document, runs, _ = finished
     evidence = [run.path for run in list_runs(runs) if run.record.kind != "report"]
-    again = testbed(
+    again = run_testbed(
         "report", "--json", "--runs-dir", runs, *[word for path in evidence
                                                   for word in ("--runs", path)],
     )  # fmt: skip
@@ -160,7 +160,7 @@ def test_ctrl_c_leaves_no_process_and_no_half_written_record(moment: str, tmp_pa
 def test_bad_input_is_one_clear_error_and_exit_code_2(
     arguments: list[str], words: str, tmp_path: Path
 ) -> None:
-    refused = testbed(*arguments)
+    refused = run_testbed(*arguments)
     assert refused.returncode == 2, refused.stderr
     assert words in refused.stderr
     assert "Traceback" not in refused.stderr
