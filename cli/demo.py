@@ -51,7 +51,8 @@ def demo(
     Example: `testbed demo --users 200 --seed 7`
     """
     from chaos.experiment import run_experiment
-    from reference_stack.bringup import require_fit_machine, running
+    from reference_stack.bringup import running
+    from reference_stack.preconditions import require_fit_machine
     from reports.report import build_report
     from simulator.calibration import calibrated_step_times
 

@@ -144,10 +144,15 @@ def reserved_instance(wanted: int | None) -> Iterator[int]:
     )
 
 
-def _try_lock(number: int) -> IO[str] | None:
+def runtime_folder() -> Path:
+    """Where locks and control sockets lie: a short path, its owner's alone."""
     folder = Path(tempfile.gettempdir()) / f"prontuario-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    lock = (folder / f"instance-{number}.lock").open("w")
+    return folder
+
+
+def _try_lock(number: int) -> IO[str] | None:
+    lock = (runtime_folder() / f"instance-{number}.lock").open("w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

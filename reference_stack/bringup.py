@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -19,27 +16,25 @@ from psycopg import sql
 
 from architecture.design import Design
 from evidence.record import json_document
-from reference_stack import addresses, binaries
+from reference_stack.addresses import runtime_folder
 from reference_stack.api.migrate import migrate
-from reference_stack.errors import PreconditionError, StackError, StackNotRunningError
+from reference_stack.errors import StackError, StackNotRunningError
 from reference_stack.handle import StackHandle
 from reference_stack.hospital.seed import seed_hospital
-from reference_stack.models import ensure_model, model_cache
+from reference_stack.preconditions import clear, require_fit_machine
 from reference_stack.render import (
     DATABASE_NAME,
     DATABASE_USER,
-    Programs,
     Renderer,
     database_url,
     write_endpoint,
 )
 from reference_stack.secrets import make_secrets, read_secret
 from reference_stack.site_backend import best_backend
-from reference_stack.state import STATE_FILE, StackState, write_state
+from reference_stack.state import StackState, write_state
 
 Progress = Callable[[str], None]
 
-NEEDED_DISK_BYTES = 3 * 1024**3
 START_DEADLINE_S = 120.0
 WHOLE_DEADLINE_S = 180.0
 PATIENTS = 500
@@ -63,10 +58,9 @@ def up(
         PreconditionError: when the machine is not fit or a stack runs already; nothing was started.
         StackError: when a part did not come up; everything was taken down again.
     """
-    programs = _preconditions(design, directory, progress)
-    number = _free_instance(design, instance)
+    programs, number = require_fit_machine(design, directory, instance, progress)
     directory.mkdir(parents=True, exist_ok=True)
-    _clear(directory)
+    clear(directory)
     state = StackState(
         design_document=json_document(design),
         stack_id=uuid.uuid4().hex,
@@ -74,7 +68,7 @@ def up(
         sites=tuple(design.sites),
         one_address_per_site=sys.platform == "linux",
         backend=best_backend(),
-        control_socket=str(_runtime_folder() / f"stack-{number}.sock"),
+        control_socket=str(runtime_folder() / f"stack-{number}.sock"),
         model_name=design.inference.model,
     )
     make_secrets(directory)
@@ -102,18 +96,6 @@ def running(
             handle.shutdown()
 
 
-def require_fit_machine(
-    design: Design, directory: Path, instance: int | None, progress: Progress
-) -> None:
-    """Find out early that :func:`up` would refuse: what it needs is looked at, nothing is started.
-
-    Raises:
-        PreconditionError: when the machine is not fit, ports are in use or a stack runs already.
-    """
-    _preconditions(design, directory, progress)
-    _free_instance(design, instance)
-
-
 def down(directory: Path) -> bool:
     """End the stack in ``directory``; False when none ran there."""
     try:
@@ -121,81 +103,6 @@ def down(directory: Path) -> bool:
     except StackNotRunningError:
         return False
     return True
-
-
-def _preconditions(design: Design, directory: Path, progress: Progress) -> Programs:
-    if _runs_in(directory):
-        raise PreconditionError(
-            f"{directory}: a stack runs here already: end it with `testbed stack down`"
-        )
-    progress(f"checking the machine for {design.name}")
-    if best_backend() == "tree" and os.geteuid() == 0:
-        raise PreconditionError(
-            "PostgreSQL refuses to run as root, and this machine allows no user namespaces to "
-            "change that: run the testbed as an ordinary user"
-        )
-    programs = {name: binaries.require(name).path for name in ("etcd", "haproxy", "postgres")}
-    place = directory if directory.exists() else directory.absolute().parent
-    while not place.exists():
-        place = place.parent
-    free = shutil.disk_usage(place).free
-    if free < NEEDED_DISK_BYTES:
-        raise PreconditionError(
-            f"{place}: {free / 1e9:.1f} GB free, {NEEDED_DISK_BYTES / 1e9:.1f} GB are needed"
-        )
-    model = ensure_model(design.inference.model, model_cache(), progress)
-    return Programs(
-        etcd=programs["etcd"],
-        haproxy=programs["haproxy"],
-        postgresql=programs["postgres"].resolve().parent,
-        model=model,
-    )
-
-
-def _runs_in(directory: Path) -> bool:
-    try:
-        StackHandle.attach(directory)
-    except StackNotRunningError:
-        return False
-    return True
-
-
-def _free_instance(design: Design, wanted: int | None) -> int:
-    """The instance to use, whose every port is free."""
-    numbers = range(addresses.INSTANCES) if wanted is None else [wanted]
-    taken: list[str] = []
-    for number in numbers:
-        plan = addresses.plan(tuple(design.sites), number)
-        endpoints = [
-            plan.endpoint(site, service) for site in design.sites for service in addresses.PORTS
-        ]
-        taken = addresses.busy(endpoints)
-        if not taken:
-            with contextlib.suppress(PreconditionError), addresses.reserved_instance(number):
-                return number
-            taken = [f"instance {number} belongs to a stack that is starting or ending"]
-    raise PreconditionError(
-        f"ports are in use: {', '.join(taken)}. End what holds them (`testbed stack down`), "
-        "or choose other addresses with --instance"
-    )
-
-
-def _clear(directory: Path) -> None:
-    """Remove an ended stack's files; refuse a folder that holds anything else."""
-    entries = list(directory.iterdir())
-    if entries and not (directory / STATE_FILE).exists():
-        raise PreconditionError(f"{directory}: is neither empty nor a stack's directory")
-    for entry in entries:
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
-
-
-def _runtime_folder() -> Path:
-    folder = Path(tempfile.gettempdir()) / f"prontuario-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder
 
 
 def _start_supervisor(directory: Path, *, detached: bool) -> subprocess.Popen[bytes]:

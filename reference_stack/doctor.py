@@ -14,9 +14,9 @@ import psutil
 from architecture.design import Design
 from architecture.values import Strict
 from reference_stack import addresses, binaries, install
-from reference_stack.bringup import NEEDED_DISK_BYTES
 from reference_stack.models import check_model_folder, model_cache
 from reference_stack.models.errors import ModelError
+from reference_stack.preconditions import NEEDED_DISK_BYTES, existing_parent
 from reference_stack.site_backend import best_backend
 
 NEEDED_MEMORY_BYTES = 6 * 1024**3
@@ -122,9 +122,7 @@ def _memory() -> Finding:
 
 
 def _disk(directory: Path) -> Finding:
-    place = directory.absolute()
-    while not place.exists():
-        place = place.parent
+    place = existing_parent(directory)
     free = shutil.disk_usage(place).free
     enough = free >= NEEDED_DISK_BYTES
     return Finding(
