@@ -68,7 +68,7 @@ def check(name: NameArgument, override: SetOption = None, json: JsonOption = Fal
         out.print(f"[bold]{design.name}[/bold] is valid ({design_hash(design)[:12]})")
         for fault, operations in bounds.items():
             words = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in operations.items())
-            out.print(f"  longest outage after {fault}: {words}", highlight=False)
+            out.print(f"  longest outage after {fault}: {words}", highlight=False, soft_wrap=True)
         for problem in problems:
             out.print(f"  [red]✗[/red] {problem.key}: {problem.message}", soft_wrap=True)
     return EXIT_REFUTED if problems else 0
