@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import typer
@@ -67,11 +68,15 @@ def check(name: NameArgument, override: SetOption = None, json: JsonOption = Fal
     else:
         out.print(f"[bold]{design.name}[/bold] is valid ({design_hash(design)[:12]})")
         for fault, operations in bounds.items():
-            words = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in operations.items())
+            words = ", ".join(f"{name} {_seconds(value)}" for name, value in operations.items())
             out.print(f"  longest outage after {fault}: {words}", highlight=False, soft_wrap=True)
         for problem in problems:
             out.print(f"  [red]✗[/red] {problem.key}: {problem.message}", soft_wrap=True)
     return EXIT_REFUTED if problems else 0
+
+
+def _seconds(value: float) -> str:
+    return "for ever" if math.isinf(value) else f"{value:.1f} s"
 
 
 @app.command()

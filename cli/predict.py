@@ -43,36 +43,48 @@ def simulate(
     replications: Annotated[int, typer.Option("--replications", min=2)] = 10,
     calibration: CalibrationOption = None,
     seed: SeedOption = 1,
+    runs: RunsOption = DEFAULT_RUNS,
     json: JsonOption = False,
 ) -> None:
     """Simulate a design's users with everything up: latencies, utilisation, first bottleneck.
 
-    Nothing is recorded. Example: `testbed simulate --users 400`
+    Example: `testbed simulate --users 400`
     """
     from simulator.capacity import simulate as simulate_design
     from simulator.figures import figures_for
+    from simulator.recording import record_simulation
 
     system = load_design(design, override or ())
     figures = figures_for(system, step_times=_step_times(calibration, system))
     result = simulate_design(system, figures, users=users, seed=seed, replications=replications)
-    document = result.document()
+    path = record_simulation(
+        system, result, runs, seed=seed, parameters={"users": users, "replications": replications}
+    )
     if json:
-        print_json({"design": system.name, "run": None, **document})
+        print_json({"design": system.name, "run": path.name, **result.document()})
         return
     table = Table(
-        "operation", "mean s", "p50 s", "p95 s", "p99 s", "per second", title=system.title
+        "operation",
+        "mean s",
+        "p50 s",
+        "p99 s",
+        "p95 s, 95 % interval",
+        "per second",
+        title=system.title,
     )
     for name, journey in result.journeys.items():
         latency = journey["latency_s"]
-        cells = [_words(latency[key]) for key in ("mean", "p50", "p95", "p99")]
-        table.add_row(name, *cells, _words(journey["throughput_per_s"]))
+        cells = [f"{latency[key].estimate:.3g}" for key in ("mean", "p50", "p99")]
+        rate = f"{journey['throughput_per_s'].estimate:.3g}"
+        table.add_row(name, *cells, _words(latency["p95"]), rate)
     out.print(table)
     stations = Table("station", "utilisation", "mean wait s", "mean queue")
     for name, station in result.stations.items():
-        keys = ("utilisation", "wait_s", "queue_length")
-        stations.add_row(name, *(_words(station[key]) for key in keys))
+        waits = (f"{station[key].estimate:.3g}" for key in ("wait_s", "queue_length"))
+        stations.add_row(name, _words(station["utilisation"]), *waits)
     out.print(stations)
     out.print(f"first bottleneck: [bold]{result.bottleneck}[/bold]")
+    out.print(f"recorded in {path}", soft_wrap=True)
 
 
 def predict(

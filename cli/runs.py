@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from architecture import InputError
 from cli.common import DEFAULT_RUNS, JsonOption, RunsOption, out, print_json
@@ -21,11 +20,12 @@ def list_(runs: RunsOption = DEFAULT_RUNS, json: JsonOption = False) -> None:
     if json:
         print_json([run.record.model_dump(exclude={"design_document"}) for run in found])
         return
-    table = Table("run", "kind", "design", "seed", "started")
     for run in found:
         record = run.record
-        table.add_row(record.name, record.kind, record.design, str(record.seed), record.started)
-    out.print(table)
+        seed = "" if record.seed is None else f"  seed {record.seed}"
+        out.print(f"{record.name}  {record.started[:19]}{seed}", soft_wrap=True, highlight=False)
+    if not found:
+        out.print(f"no runs in {runs} yet: make some with `testbed demo`", soft_wrap=True)
 
 
 @app.command()

@@ -1,0 +1,36 @@
+"""Run records of simulations that stand for themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from architecture import Design, design_hash
+from evidence.record import RunWriter, json_document
+from simulator.capacity import CapacityResult
+
+KIND = "simulation"
+
+
+def record_simulation(
+    design: Design, result: CapacityResult, root: Path, *, seed: int,
+    parameters: Mapping[str, JsonValue],
+) -> Path:  # fmt: skip
+    """Write a run of kind ``simulation``; returns its folder.
+
+    The outcome is the result's document; the tables are ``latency`` (by replication and operation)
+    and ``stations``.
+
+    Raises:
+        evidence.record.RecordError: when it cannot be written.
+    """
+    with RunWriter(
+        root, kind=KIND, design_document=json_document(design), design_hash=design_hash(design),
+        seed=seed, parameters=parameters,
+    ) as run:  # fmt: skip
+        run.write_table("latency", result.latency_table())
+        run.write_table("stations", result.station_table())
+        run.finish(result.document())
+    return run.path
