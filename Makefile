@@ -7,7 +7,7 @@ CODE := architecture evidence simulator reference_stack load chaos reports dashb
 PARALLEL := not stack and not model
 FAST := $(PARALLEL) and not servers
 
-.PHONY: demo test check bench setup clean requirements help
+.PHONY: demo test check lint bench setup clean requirements help
 
 help: ## say what there is to do
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -17,18 +17,17 @@ demo: $(SETUP) ## predict, run, load, break, measure, judge: ends with the repor
 	if [ $$code -eq 3 ]; then echo "no promise is refuted, and more evidence is needed to call all of them held (exit code 3)"; exit 0; fi; \
 	exit $$code
 
-test: $(SETUP) ## everything: format, lint, types, unit, property and integration tests
-	$(BIN)/ruff format --check $(CODE) tests benchmarks
-	$(BIN)/ruff check $(CODE) tests benchmarks
-	$(BIN)/mypy $(CODE:%=-p %)
+test: lint ## everything: format, lint, types, unit, property and integration tests
 	$(BIN)/pytest -n 2 --dist loadgroup -m "$(PARALLEL)"
 	$(BIN)/pytest -m "stack or model"
 
-check: $(SETUP) ## the fast part of the tests, under two minutes
+check: lint ## the fast part of the tests, under two minutes
+	$(BIN)/pytest -n 2 --dist loadgroup -m "$(FAST)"
+
+lint: $(SETUP) ## format, lint and strict types
 	$(BIN)/ruff format --check $(CODE) tests benchmarks
 	$(BIN)/ruff check $(CODE) tests benchmarks
 	$(BIN)/mypy $(CODE:%=-p %)
-	$(BIN)/pytest -n 2 --dist loadgroup -m "$(FAST)"
 
 bench: $(SETUP) ## timings, side by side in one run
 	$(BIN)/python -m benchmarks

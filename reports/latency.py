@@ -18,7 +18,6 @@ import pandas as pd
 from architecture import Design
 from evidence import Estimate, Run
 from evidence.estimate import batch_quantile, trials_needed
-from evidence.record import RecordError
 
 FloatArray = npt.NDArray[np.float64]
 Clock = Literal["latency_s", "time_to_first_token_s"]
@@ -128,14 +127,6 @@ def requests_needed(quantile: float) -> int:
 def requests_of(runs: Sequence[Run]) -> list[Run]:
     """The runs that hold requests of clients."""
     return [run for run in runs if run.record.kind in {"load", "chaos"}]
-
-
-def has_requests(run: Run) -> bool:
-    """Whether the run has a table of requests with at least one row."""
-    try:
-        return not run.table("requests").empty
-    except RecordError:
-        return False
 
 
 def _per_request(
