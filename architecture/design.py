@@ -12,7 +12,7 @@ from architecture.errors import misplaced
 from architecture.objectives import Objective
 from architecture.operations import Alert, Drill, Failover, FailureMode
 from architecture.replication import Cache, Consensus, Database, Documents
-from architecture.services import Api, Companion, Emergency, Inference
+from architecture.services import Api, Companion, Emergency, Fallback, Inference
 from architecture.topology import Link, Service, Site, Storage
 from architecture.values import Name, Strict
 from architecture.workload import Workload
@@ -41,6 +41,7 @@ class Design(Strict):
     companions: dict[Name, Companion] = Field(default_factory=dict)
     failover: Failover | None = None
     emergency: Emergency | None = None
+    fallback: Fallback | None = None
     workload: Workload
     objectives: tuple[Objective, ...] = Field(min_length=1)
     failures: dict[Name, FailureMode] = Field(default_factory=dict)
@@ -87,6 +88,16 @@ class Design(Strict):
             seen.add(objective.id)
         return self
 
+    @model_validator(mode="after")
+    def _detector_stands_outside(self) -> Self:
+        detector = self.database.failure_detector
+        if detector is not None and detector.site in self.database.sites:
+            others = ", ".join(site for site in self.sites if site not in self.database.sites)
+            raise misplaced(
+                "database.failure_detector.site", "must not be a site of the database", others
+            )
+        return self
+
     def _site_references(self) -> Iterator[SiteReference]:
         yield from _database_references(self.database)
         if self.storage is not None:
@@ -96,8 +107,12 @@ class Design(Strict):
             yield from (("cache.sentinels", site, None) for site in self.cache.sentinels)
         if self.documents is not None:
             yield from (("documents.sites", site, "documents") for site in self.documents.sites)
+            if self.documents.bucket is not None:
+                yield "documents.bucket", self.documents.bucket, "bucket"
         if self.emergency is not None:
             yield "emergency.site", self.emergency.site, "api"
+        if self.fallback is not None:
+            yield "fallback.site", self.fallback.site, "fallback"
         for name, companion in self.companions.items():
             service = cast(Service, name) if name in get_args(Service) else None
             yield from ((f"companions.{name}.sites", site, service) for site in companion.sites)
@@ -111,6 +126,10 @@ def _database_references(database: Database) -> Iterator[SiteReference]:
     yield from (("database.sites", site, "database") for site in database.sites)
     if database.consensus is not None:
         yield from _consensus_references("database.consensus", database.consensus)
+    if database.failure_detector is not None:
+        yield "database.failure_detector.site", database.failure_detector.site, None
+    if database.backup is not None:
+        yield "database.backup.site", database.backup.site, "bucket"
     standby = database.cloud_standby
     if standby is not None:
         yield "database.cloud_standby.site", standby.site, "database"

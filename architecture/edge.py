@@ -42,10 +42,23 @@ class HealthCheck(Strict):
         return self.down_interval_s if self.down_interval_s is not None else self.interval_s
 
 
-class Edge(Strict):
-    """The balancers in front of everything."""
+class SharedAddress(Strict):
+    """A virtual address that the balancers share by VRRP: one holds it, the others take over.
 
-    balancers: int = Field(default=1, ge=1, le=2, description="number of HAProxy processes")
+    A backup takes over after 3 · advertisement + (256 − priority) / 256 · advertisement seconds of
+    silence (RFC 5798, 6.1, "Master_Down_Interval").
+    """
+
+    advertisement_s: Positive = 1.0
+
+
+class Edge(Strict):
+    """The balancers in front of everything: one on each site that runs the service ``balancer``."""
+
+    shared_address: SharedAddress | None = Field(
+        default=None, description="VRRP between the balancers; null: clients know only the first"
+    )
+    tls: bool = Field(default=False, description="whether clients speak HTTPS to the edge")
     routing: Literal["active-standby", "roundrobin"] = Field(
         description="active-standby: the API of the first healthy site in order takes all requests"
     )

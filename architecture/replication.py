@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from architecture.edge import HealthCheck
 from architecture.values import NonNegative, Positive, Range, Strict
 
 PATRONI_MIN_TTL_S = 20
@@ -58,6 +59,29 @@ class CloudStandby(Strict):
     consensus: Consensus
 
 
+class FailureDetector(Strict):
+    """Ends a dead primary's lease early, so that failover need not wait for it to run out.
+
+    An agent on ``site`` checks the primary's site by ``check``. Once it is down by that rule *and*
+    the standby hears nothing from it either, the agent fences it (nothing of it runs any more) and
+    revokes its lease. Without fencing first, two nodes could believe to be primary for a while.
+    """
+
+    site: str = Field(description="site of the agent; must be none of the database's own")
+    check: HealthCheck
+
+
+class Backup(Strict):
+    """Base backups and archived WAL of the primary in the cloud's bucket."""
+
+    site: str = Field(description="site that runs the bucket")
+    base_every_h: Positive = 24.0
+    archive_timeout_s: int = Field(
+        default=60, ge=1, description="a WAL segment is archived at least this often, in use"
+    )
+    keep_base_backups: int = Field(default=7, ge=1)
+
+
 class ManagedDatabase(Strict):
     """A provider keeps the database available: no lease or quorum of ours is involved.
 
@@ -83,6 +107,8 @@ class Database(Strict):
     lease: Lease | None = None
     consensus: Consensus | None = None
     cloud_standby: CloudStandby | None = None
+    failure_detector: FailureDetector | None = None
+    backup: Backup | None = None
     managed: ManagedDatabase | None = Field(
         default=None, description="in place of lease and consensus; replication is 'none'"
     )
@@ -124,4 +150,7 @@ class Documents(Strict):
     method: Literal["rsync", "acknowledged-by-both", "distributed", "object-store"]
     interval_s: NonNegative = Field(default=0, description="sync period of the rsync method")
     conflicts: Literal["primary-wins", "keep-both"]
+    bucket: str | None = Field(
+        default=None, description="site whose bucket gets every document too, asynchronously"
+    )
     requirements: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from architecture.edge import HealthCheck
 from architecture.values import ModelName, Positive, Share, Strict
 
 
@@ -71,4 +72,25 @@ class Emergency(Strict):
     recovery_h: tuple[Positive, Positive] | None = Field(
         default=None, description="estimated shortest and longest time until the nodes are back"
     )
+    requirements: tuple[str, ...] = ()
+
+
+class SiteLoss(Strict):
+    """What happens when nothing of the hospital answers any more.
+
+    From the cloud, a lost hospital and a cut WAN look the same. ``operator``: a person confirms
+    that the hospital is gone. ``automatic``: after ``after_s`` of silence the cloud takes over,
+    which makes two primaries when only the WAN was cut.
+    """
+
+    decided_by: Literal["operator", "automatic"] = "operator"
+    after_s: Positive = Field(default=900, description="silence that counts as the loss")
+
+
+class Fallback(Strict):
+    """The controller that promotes the cloud when both nodes are down, and leads the way back."""
+
+    site: str = Field(description="site of the controller, outside those that may fail")
+    check: HealthCheck
+    site_loss: SiteLoss = SiteLoss()
     requirements: tuple[str, ...] = ()

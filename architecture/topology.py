@@ -11,7 +11,7 @@ from architecture.values import Name, Positive, Range, Strict
 Service = Literal[
     "balancer", "etcd", "database", "cache", "documents", "api", "inference", "speech-to-text",
     "text-to-speech", "face-login", "image-analysis", "analytics", "search", "queue", "reports",
-    "control-plane", "monitoring",
+    "control-plane", "monitoring", "bucket", "fallback",
 ]  # fmt: skip
 
 Role = Literal["active", "standby", "edge", "emergency", "worker", "control-plane", "cloud"]

@@ -1,8 +1,9 @@
-"""Where each service listens: one loopback address a site, or one port range a site.
+"""Where each service listens, in one of three kinds of network.
 
-Linux answers on all of 127.0.0.0/8, so every site gets an address of its own and the services their
-usual ports. Elsewhere (macOS) only 127.0.0.1 exists, and every site gets a range of ports instead.
-An *instance* number keeps several stacks on one machine apart.
+``namespaces`` (Linux, root): every site has a network namespace and an address of its own, so it
+can be cut off. ``addresses`` (Linux): one loopback address a site, as Linux answers on all of
+127.0.0.0/8. ``ports`` (macOS, where only 127.0.0.1 exists): one range of ports a site. An
+*instance* number keeps several stacks on one machine apart.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 import psutil
 
@@ -35,16 +36,35 @@ PORTS = {
     "balancer-api": 8080,
     "balancer-database": 5000,
     "balancer-stats": 7000,
+    "balancer-admin": 7001,
+    "balancer-plain": 8081,
+    "cache": 6379,
+    "sentinel": 26379,
+    "documents": 8200,
+    "bucket": 4443,
+    "fallback": 8300,
+    "failure-detector": 8301,
+    "prometheus": 9090,
+    "alertmanager": 9093,
+    "alertmanager-cluster": 9094,
+    "alert-sink": 9095,
+    "postgres-exporter": 9187,
+    "redis-exporter": 9121,
+    "stack-exporter": 9200,
 }
+Network = Literal["namespaces", "addresses", "ports"]
+
 _SUBNET = 77
+_FIRST_HOST = 11
+_SHARED_HOST = 100
 _FIRST_PORT = 20_000
-_PORTS_PER_SITE = 20
+_PORTS_PER_SITE = 40
 _PORTS_PER_INSTANCE = 400
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A TCP address on loopback."""
+    """A TCP address."""
 
     host: str
     port: int
@@ -64,13 +84,34 @@ class AddressPlan:
 
     instance: int
     sites: tuple[str, ...]
-    one_address_per_site: bool
+    kind: Network
+
+    @property
+    def one_address_per_site(self) -> bool:
+        """Whether sites differ in their addresses, not in their ports."""
+        return self.kind != "ports"
+
+    def address(self, site: str) -> str:
+        """The site's own address."""
+        index = self.sites.index(site)
+        if self.kind == "namespaces":
+            return f"10.{_SUBNET}.{self.instance}.{_FIRST_HOST + index}"
+        if self.kind == "addresses":
+            return f"127.{_SUBNET}.{self.instance}.{index + 1}"
+        return "127.0.0.1"
+
+    @property
+    def shared_address(self) -> str | None:
+        """The address that moves between the balancers; only namespaces can have one."""
+        if self.kind == "namespaces":
+            return f"10.{_SUBNET}.{self.instance}.{_SHARED_HOST}"
+        return None
 
     def endpoint(self, site: str, service: str) -> Endpoint:
         """Where ``service`` of ``site`` listens (services: the keys of ``PORTS``)."""
         index = self.sites.index(site)
         if self.one_address_per_site:
-            return Endpoint(f"127.{_SUBNET}.{self.instance}.{index + 1}", PORTS[service])
+            return Endpoint(self.address(site), PORTS[service])
         offset = list(PORTS).index(service)
         port = _FIRST_PORT + self.instance * _PORTS_PER_INSTANCE + index * _PORTS_PER_SITE + offset
         return Endpoint("127.0.0.1", port)
@@ -78,11 +119,13 @@ class AddressPlan:
     @property
     def network(self) -> str:
         """The addresses the sites talk from, as a CIDR for access rules."""
+        if self.kind == "namespaces":
+            return f"10.{_SUBNET}.{self.instance}.0/24"
         return "127.0.0.0/8"
 
 
-def plan(sites: Sequence[str], instance: int) -> AddressPlan:
-    """The plan for this platform.
+def plan(sites: Sequence[str], instance: int, kind: Network | None = None) -> AddressPlan:
+    """The plan for a kind of network, by default the platform's on loopback.
 
     Raises:
         InputError: when the instance is outside 0 … 99.
@@ -91,7 +134,8 @@ def plan(sites: Sequence[str], instance: int) -> AddressPlan:
         raise InputError(
             f"got {instance}", where="--instance", allowed=f"0 to {INSTANCES - 1}, or 'auto'"
         )
-    return AddressPlan(instance, tuple(sites), one_address_per_site=sys.platform == "linux")
+    loopback: Network = "addresses" if sys.platform == "linux" else "ports"
+    return AddressPlan(instance, tuple(sites), kind or loopback)
 
 
 def busy(endpoints: Sequence[Endpoint]) -> list[str]:

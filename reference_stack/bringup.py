@@ -22,15 +22,15 @@ from reference_stack.errors import StackError, StackNotRunningError
 from reference_stack.handle import StackHandle
 from reference_stack.hospital.seed import seed_hospital
 from reference_stack.preconditions import clear, require_fit_machine
-from reference_stack.render import (
+from reference_stack.render import render
+from reference_stack.rendering import (
     DATABASE_NAME,
     DATABASE_USER,
-    Renderer,
     database_url,
     write_endpoint,
 )
 from reference_stack.secrets import make_secrets, read_secret
-from reference_stack.site_backend import best_backend
+from reference_stack.site.backend import best_backend
 from reference_stack.state import StackState, write_state
 
 Progress = Callable[[str], None]
@@ -66,13 +66,13 @@ def up(
         stack_id=uuid.uuid4().hex,
         instance=number,
         sites=tuple(design.sites),
-        one_address_per_site=sys.platform == "linux",
+        network="addresses" if sys.platform == "linux" else "ports",
         backend=best_backend(),
         control_socket=str(runtime_folder() / f"stack-{number}.sock"),
         model_name=design.inference.model,
     )
     make_secrets(directory)
-    Renderer(design, state.addresses, directory, programs).write()
+    render(design, state.addresses, directory, programs)
     write_state(state, directory)
     supervisor = _start_supervisor(directory, detached=detached)
     try:
@@ -106,7 +106,7 @@ def down(directory: Path) -> bool:
 
 
 def _start_supervisor(directory: Path, *, detached: bool) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "reference_stack.supervisor", str(directory)]
+    command = [sys.executable, "-m", "reference_stack.site.supervisor", str(directory)]
     with (directory / "supervisor.log").open("ab") as log:
         return subprocess.Popen(
             [*command, "--detached"] if detached else command,

@@ -17,7 +17,7 @@ from reference_stack import addresses, binaries, install
 from reference_stack.models import check_model_folder, model_cache
 from reference_stack.models.errors import ModelError
 from reference_stack.preconditions import NEEDED_DISK_BYTES, existing_parent
-from reference_stack.site_backend import best_backend
+from reference_stack.site.backend import best_backend
 
 NEEDED_MEMORY_BYTES = 6 * 1024**3
 

@@ -14,12 +14,12 @@ from pydantic import Field
 
 from architecture.design import Design
 from architecture.values import Strict
-from reference_stack import haproxy
 from reference_stack.addresses import Endpoint
+from reference_stack.database.etcd import EtcdApi
+from reference_stack.database.patroni import PatroniApi
+from reference_stack.edge import haproxy
 from reference_stack.errors import StackError, StackNotRunningError
-from reference_stack.etcd import EtcdApi
-from reference_stack.patroni import PatroniApi
-from reference_stack.render import DATABASE_NAME, database_url, write_endpoint
+from reference_stack.rendering import DATABASE_NAME, database_url, write_endpoint
 from reference_stack.secrets import read_secret
 from reference_stack.state import StackState, read_state
 

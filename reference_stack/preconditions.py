@@ -13,8 +13,8 @@ from reference_stack import addresses, binaries
 from reference_stack.errors import PreconditionError, StackNotRunningError
 from reference_stack.handle import StackHandle
 from reference_stack.models import ensure_model, model_cache
-from reference_stack.render import Programs
-from reference_stack.site_backend import best_backend
+from reference_stack.rendering import Programs
+from reference_stack.site.backend import best_backend
 from reference_stack.state import STATE_FILE
 
 Progress = Callable[[str], None]
@@ -47,8 +47,7 @@ def require_fit_machine(
     number = _free_instance(design, instance)
     model = ensure_model(design.inference.model, model_cache(), progress)
     found = Programs(
-        etcd=programs["etcd"],
-        haproxy=programs["haproxy"],
+        paths=programs,
         postgresql=programs["postgres"].resolve().parent,
         model=model,
     )

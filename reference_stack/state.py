@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from architecture.design import Design
 from architecture.values import Strict
-from reference_stack.addresses import AddressPlan
+from reference_stack.addresses import AddressPlan, Network
 from reference_stack.errors import StackNotRunningError
 
 STATE_FILE = "stack.json"
@@ -22,7 +22,7 @@ class StackState(Strict):
     stack_id: str
     instance: int
     sites: tuple[str, ...]
-    one_address_per_site: bool
+    network: Network
     backend: Literal["namespace", "tree"]
     control_socket: str
     model_name: str
@@ -35,7 +35,7 @@ class StackState(Strict):
     @property
     def addresses(self) -> AddressPlan:
         """Where its services listen."""
-        return AddressPlan(self.instance, self.sites, self.one_address_per_site)
+        return AddressPlan(self.instance, self.sites, self.network)
 
 
 def write_state(state: StackState, directory: Path) -> None:

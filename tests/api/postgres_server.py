@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from reference_stack.site_backend import unprivileged_prefix
+from reference_stack.site.backend import unprivileged_prefix
 
 START_DEADLINE_S = 30.0
 SETTINGS = {

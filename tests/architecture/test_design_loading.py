@@ -64,9 +64,9 @@ workload: {demands: {lookup: {cpu_s: {kind: constant, value: 0.002}}}}
 
 def test_a_grandchild_inherits_through_its_parent(tmp_path: Path) -> None:
     written(tmp_path, "extends: dual-m3-ultra\nname: parent\nworkload: {users: 300}\n", "p.yaml")
-    path = written(tmp_path, "extends: p.yaml\nname: child\nedge: {balancers: 2}\n")
+    path = written(tmp_path, "extends: p.yaml\nname: child\nedge: {routing: roundrobin}\n")
     child = load_design(path)
-    assert (child.workload.users, child.edge.balancers) == (300, 2)
+    assert (child.workload.users, child.edge.routing) == (300, "roundrobin")
 
 
 @pytest.mark.parametrize("parent", ["mine.yaml", "./mine.yaml", "sub/../mine.yaml"])
@@ -134,7 +134,7 @@ def test_a_wrong_value_from_an_override_names_the_option_and_not_the_file() -> N
 
 
 def test_a_wrong_value_from_the_file_names_the_file_in_spite_of_an_override(tmp_path: Path) -> None:
-    path = written(tmp_path, "extends: dual-m3-ultra\nname: mine\nedge: {balancers: 9}\n")
+    path = written(tmp_path, "extends: dual-m3-ultra\nname: mine\nedge: {routing: 9}\n")
     with pytest.raises(InputError) as caught:
         load_design(path, ["workload.users=7"])
     assert caught.value.where == str(path)

@@ -54,8 +54,8 @@ def test_a_distribution_without_a_kind_is_refused_with_the_kinds_there_are() -> 
 
 
 def test_a_key_given_twice_is_refused_with_its_line(tmp_path: Path) -> None:
-    text = "extends: dual-m3-ultra\nname: mine\nedge:\n  balancers: 1\n  balancers: 2\n"
-    assert "line 5: key 'balancers' is given twice" in refused_file(tmp_path, text).message
+    text = "extends: dual-m3-ultra\nname: mine\nedge:\n  tls: true\n  tls: false\n"
+    assert "line 5: key 'tls' is given twice" in refused_file(tmp_path, text).message
 
 
 def test_a_key_that_is_not_a_word_is_refused(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_a_site_that_does_not_exist_is_refused_with_the_sites_there_are(
 ) -> None:
     error = refused(override)
     assert error.key == key
-    assert error.allowed == "mac-1, mac-2, edge, gcp"
+    assert error.allowed == "mac-1, mac-2, edge, edge-2, gcp"
 
 
 def test_a_site_that_does_not_run_the_service_is_refused_with_those_that_do() -> None:

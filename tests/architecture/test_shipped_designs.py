@@ -104,7 +104,6 @@ def test_losing_any_worker_of_the_cluster_stops_a_service_that_no_other_site_run
 
 
 def test_the_clusters_control_plane_and_balancer_are_single(cluster: Design) -> None:
-    assert cluster.edge.balancers == 1
     assert len(cluster.sites_with("balancer")) == 1
     assert len(cluster.sites_with("control-plane")) == 1
 

@@ -9,24 +9,24 @@ import sys
 import pytest
 
 from architecture import InputError
-from reference_stack.addresses import PORTS, Endpoint, busy, plan, reserved_instance
+from reference_stack.addresses import PORTS, Endpoint, Network, busy, plan, reserved_instance
 from reference_stack.errors import PreconditionError
 
 SITES = ("mac-1", "mac-2", "edge", "gcp")
 
 
-@pytest.mark.parametrize("one_address_per_site", [True, False])
+@pytest.mark.parametrize("network", ["namespaces", "addresses", "ports"])
 def test_no_two_services_of_any_two_instances_share_an_endpoint(
-    one_address_per_site: bool,
+    network: Network,
 ) -> None:
     endpoints = [
-        plan(SITES, instance).__class__(instance, SITES, one_address_per_site).endpoint(site, name)
+        plan(SITES, instance).__class__(instance, SITES, network).endpoint(site, name)
         for instance in (0, 1, 99)
         for site in SITES
         for name in PORTS
     ]
     assert len(set(endpoints)) == len(endpoints)
-    assert all(endpoint.host.startswith("127.") for endpoint in endpoints)
+    assert all(endpoint.host.startswith(("127.", "10.77.")) for endpoint in endpoints)
     assert all(1024 < endpoint.port < 65536 for endpoint in endpoints)
 
 

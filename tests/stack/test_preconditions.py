@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reference_stack.install import WHEEL_REQUIREMENTS, missing_programs
-from reference_stack.site_backend import best_backend
+from reference_stack.site.backend import best_backend
 from tests.stack.processes import processes_of
 
 pytestmark = pytest.mark.servers

@@ -10,11 +10,14 @@ import pytest
 import yaml
 
 from architecture import Design, load_design
-from reference_stack import binaries, haproxy, patroni
-from reference_stack.addresses import AddressPlan, plan
-from reference_stack.render import Programs, Renderer
+from reference_stack import binaries
+from reference_stack.addresses import AddressPlan, Network, plan
+from reference_stack.database import patroni
+from reference_stack.edge import haproxy
+from reference_stack.render import render
+from reference_stack.rendering import Programs
 from reference_stack.secrets import NAMES, make_secrets, read_secret
-from reference_stack.site_file import SiteSpec
+from reference_stack.site.description import SiteSpec
 
 LITERAL = (
     "edge.api_check={interval_s: 5, timeout_s: 2, fall: 3, rise: 2}",
@@ -32,11 +35,15 @@ def addresses(design: Design) -> AddressPlan:
     return plan(tuple(design.sites), 7)
 
 
-def render(design: Design, directory: Path, *, one_address_per_site: bool = True) -> AddressPlan:
-    programs = Programs(Path("/bin/etcd"), Path("/bin/haproxy"), Path("/bin"), Path("/model"))
-    where = AddressPlan(7, tuple(design.sites), one_address_per_site)
+def rendered(design: Design, directory: Path, *, network: Network = "addresses") -> AddressPlan:
+    programs = Programs(
+        paths={"etcd": Path("/bin/etcd"), "haproxy": Path("/bin/haproxy")},
+        postgresql=Path("/bin"),
+        model=Path("/model"),
+    )
+    where = AddressPlan(7, tuple(design.sites), network)
     make_secrets(directory)
-    Renderer(design, where, directory, programs).write()
+    render(design, where, directory, programs)
     return where
 
 
@@ -46,7 +53,7 @@ def test_haproxy_accepts_its_configuration(overrides: tuple[str, ...], tmp_path:
     assert haproxy_binary is not None, binaries.MENDING
     design = load_design("local", overrides)
     path = tmp_path / "haproxy.cfg"
-    path.write_text(haproxy.configuration(design, addresses(design)))
+    path.write_text(haproxy.configuration(design, addresses(design), "edge"))
     check = subprocess.run(
         [haproxy_binary.path, "-c", "-f", path], capture_output=True, text=True, check=False
     )
@@ -54,19 +61,19 @@ def test_haproxy_accepts_its_configuration(overrides: tuple[str, ...], tmp_path:
 
 
 def test_the_checks_are_the_designs(design: Design) -> None:
-    text = haproxy.configuration(design, addresses(design))
+    text = haproxy.configuration(design, addresses(design), "edge")
     assert "inter 5000ms fall 3 rise 1 fastinter 500ms downinter 1000ms" in text
     assert "timeout check 2000ms" in text
     literal = load_design("local", LITERAL)
     assert "inter 5000ms fall 3 rise 2 on-marked-down" in haproxy.configuration(
-        literal, addresses(literal)
+        literal, addresses(literal), "edge"
     )
 
 
 def test_the_standby_and_the_cloud_serve_only_when_those_before_them_are_down(
     design: Design,
 ) -> None:
-    text = haproxy.configuration(design, addresses(design))
+    text = haproxy.configuration(design, addresses(design), "edge")
     for section in ("listen api", "backend chat"):
         body = text.split(section)[1].split("\n\n")[0]
         servers = [line.split() for line in body.splitlines() if line.strip().startswith("server")]
@@ -106,7 +113,7 @@ def test_patroni_accepts_its_configuration(design: Design, site: str, tmp_path: 
 
 
 def test_secrets_are_readable_by_their_owner_only(design: Design, tmp_path: Path) -> None:
-    render(design, tmp_path)
+    rendered(design, tmp_path)
     for path in tmp_path.rglob("*"):
         secret_inside = path.is_file() and any(
             read_secret(tmp_path, name) in path.read_text() for name in NAMES
@@ -116,8 +123,8 @@ def test_secrets_are_readable_by_their_owner_only(design: Design, tmp_path: Path
 
 
 def test_two_stacks_have_different_secrets(design: Design, tmp_path: Path) -> None:
-    render(design, tmp_path / "one")
-    render(design, tmp_path / "two")
+    rendered(design, tmp_path / "one")
+    rendered(design, tmp_path / "two")
     for name in NAMES:
         assert read_secret(tmp_path / "one", name) != read_secret(tmp_path / "two", name)
 
@@ -125,7 +132,7 @@ def test_two_stacks_have_different_secrets(design: Design, tmp_path: Path) -> No
 def test_each_site_runs_the_services_the_design_places_there(
     design: Design, tmp_path: Path
 ) -> None:
-    render(design, tmp_path)
+    rendered(design, tmp_path)
 
     def services(site: str) -> list[str]:
         spec = SiteSpec.model_validate_json((tmp_path / site / "site.json").read_text())
@@ -139,7 +146,7 @@ def test_each_site_runs_the_services_the_design_places_there(
 def test_hospital_servers_on_one_address_still_find_the_password(
     design: Design, tmp_path: Path
 ) -> None:
-    render(design, tmp_path, one_address_per_site=False)
+    rendered(design, tmp_path, network="ports")
     spec = SiteSpec.model_validate_json((tmp_path / "gcp" / "site.json").read_text())
     (database,) = [service for service in spec.services if service.name == "patroni"]
     assert database.environment["PGPASSWORD"] == read_secret(tmp_path, "replication")

@@ -13,9 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from reference_stack.site_backend import Backend, best_backend
-from reference_stack.site_file import ServiceSpec, SiteSpec
-from reference_stack.supervisor import SiteProcess
+from reference_stack.site.backend import Backend, best_backend
+from reference_stack.site.description import ServiceSpec, SiteSpec
+from reference_stack.site.supervisor import SiteProcess
 from tests.stack.processes import processes_of, wait_for
 
 pytestmark = pytest.mark.servers
@@ -95,7 +95,7 @@ def test_a_frozen_site_has_no_pulse_until_it_is_thawed(site: tuple[SiteProcess, 
     process, pulse = site
     process.command({"command": "freeze"}, 10)
     before = size(pulse)
-    states = {p.status() for p in processes_of(pulse) if "site_init" not in str(p.cmdline())}
+    states = {p.status() for p in processes_of(pulse) if "site.init" not in str(p.cmdline())}
     assert states <= {psutil.STATUS_STOPPED, psutil.STATUS_SLEEPING}
     time.sleep(0.3)
     assert size(pulse) == before
@@ -129,7 +129,7 @@ def test_a_politely_stopped_site_leaves_nothing(site: tuple[SiteProcess, Path]) 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from reference_stack.supervisor import SiteProcess
+from reference_stack.site.supervisor import SiteProcess
 site = SiteProcess("mac-1", sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
 site.start()
 print("started", flush=True)

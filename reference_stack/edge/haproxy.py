@@ -16,15 +16,14 @@ CHAT = "chat"
 DATABASE = "database"
 
 
-def configuration(design: Design, addresses: AddressPlan) -> str:
-    """HAProxy's configuration for the design's edge.
+def configuration(design: Design, addresses: AddressPlan, edge: str) -> str:
+    """HAProxy's configuration for the balancer on site ``edge``.
 
     Chats go to a site whose own inference answers; all other requests need only its API. They go
     to the first healthy hospital site in order (``active-standby``) or to all of them
     (``roundrobin``), and to the emergency site when none is left. Database connections go to the
     site whose Patroni answers ``/primary``.
     """
-    edge = addresses.sites[_edge_index(design)]
     sections = [
         _defaults(design),
         _api(design, addresses, edge),
@@ -33,11 +32,6 @@ def configuration(design: Design, addresses: AddressPlan) -> str:
         _stats(addresses, edge),
     ]
     return "\n".join(sections)
-
-
-def _edge_index(design: Design) -> int:
-    site = design.sites_with("balancer")[0]
-    return list(design.sites).index(site)
 
 
 def _defaults(design: Design) -> str:

@@ -27,7 +27,7 @@ import psutil
 
 from reference_stack.addresses import reserved_instance
 from reference_stack.errors import PreconditionError, StackError
-from reference_stack.site_backend import Backend, first_process_command
+from reference_stack.site.backend import Backend, first_process_command
 from reference_stack.state import StackState, read_state
 
 COMMAND_TIMEOUT_S = 30.0
@@ -219,8 +219,8 @@ class Supervisor:
 
 
 def main() -> None:
-    """Entry point: ``python -m reference_stack.supervisor DIRECTORY [--detached]``."""
-    parser = argparse.ArgumentParser(prog="reference_stack.supervisor")
+    """Entry point: ``python -m reference_stack.site.supervisor DIRECTORY [--detached]``."""
+    parser = argparse.ArgumentParser(prog="reference_stack.site.supervisor")
     parser.add_argument("directory", type=Path)
     parser.add_argument("--detached", action="store_true", help="live on without a driver")
     arguments = parser.parse_args()

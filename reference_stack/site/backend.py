@@ -64,7 +64,7 @@ def first_process_command(
 
     The services named in ``without`` wait until they are asked for.
     """
-    init = [sys.executable, "-m", "reference_stack.site_init", str(site_file), *without]
+    init = [sys.executable, "-m", "reference_stack.site.init", str(site_file), *without]
     if backend == "namespace":
         return [*_DIES_WITH_PARENT, *unprivileged_prefix(), *_NAMESPACE, *init]
     return init

@@ -25,7 +25,7 @@ from typing import Any
 
 import psutil
 
-from reference_stack.site_file import ServiceSpec, SiteSpec
+from reference_stack.site.description import ServiceSpec, SiteSpec
 
 PR_SET_CHILD_SUBREAPER = 36
 RESTART_PAUSE_S = 1.0
@@ -263,7 +263,7 @@ def _is_zombie(process: psutil.Process) -> bool:
 
 
 def main() -> None:
-    """Entry point: ``python -m reference_stack.site_init FILE [SERVICE …]``.
+    """Entry point: ``python -m reference_stack.site.init FILE [SERVICE …]``.
 
     The services named are not started until ``start-services`` asks for them.
     """

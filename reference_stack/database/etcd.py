@@ -108,8 +108,8 @@ def keep_leader(api: EtcdApi, site: str, every_s: float) -> None:
 
 
 def main() -> None:
-    """Entry point: ``python -m reference_stack.etcd --keep-leader SITE SITE=URL …``."""
-    parser = argparse.ArgumentParser(prog="reference_stack.etcd")
+    """Entry point: ``python -m reference_stack.database.etcd --keep-leader SITE SITE=URL …``."""
+    parser = argparse.ArgumentParser(prog="reference_stack.database.etcd")
     parser.add_argument("--keep-leader", required=True)
     parser.add_argument("--every-s", type=float, default=2.0)
     parser.add_argument("members", nargs="+", help="SITE=URL of each member")

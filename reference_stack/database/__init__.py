@@ -1,0 +1,1 @@
+"""PostgreSQL under Patroni, and the etcd that holds the lease."""

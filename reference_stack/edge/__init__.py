@@ -1,0 +1,1 @@
+"""The balancers in front of everything."""

@@ -1,0 +1,98 @@
+"""What a part of the stack needs to write its files for one site and to name its processes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from architecture.design import Design
+from reference_stack.addresses import AddressPlan, Endpoint
+from reference_stack.secrets import read_secret
+from reference_stack.site.description import ServiceSpec
+
+DATABASE_NAME = "prontuario"
+DATABASE_USER = "prontuario"
+
+
+@dataclass(frozen=True)
+class Programs:
+    """Where the programs and the model lie that the stack runs.
+
+    ``paths`` holds executables by the names of :mod:`reference_stack.binaries`; those that a
+    design can do without are missing when this machine lacks them.
+    """
+
+    paths: Mapping[str, Path]
+    postgresql: Path  # the folder that holds postgres, initdb and the others
+    model: Path
+
+
+@dataclass(frozen=True)
+class SiteContext:
+    """One site of one stack while its files are written."""
+
+    design: Design
+    addresses: AddressPlan
+    directory: Path
+    programs: Programs
+    site: str
+
+    @property
+    def folder(self) -> Path:
+        """The site's own folder."""
+        return self.directory / self.site
+
+    def endpoint(self, service: str) -> Endpoint:
+        """Where a service of this site listens."""
+        return self.addresses.endpoint(self.site, service)
+
+    def secret(self, name: str) -> str:
+        """A secret of this stack."""
+        return read_secret(self.directory, name)
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file of the site that only its owner may read."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def service(
+        self, name: str, argv: Sequence[str | Path], environment: Mapping[str, str] | None = None
+    ) -> ServiceSpec:
+        """A process of the site, with its log in the site's folder."""
+        home = {"HOME": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        return ServiceSpec(
+            name=name,
+            argv=tuple(str(word) for word in argv),
+            working_directory=str(self.folder),
+            log=str(self.folder / "log" / f"{name}.log"),
+            environment={**home, **(environment or {})},
+        )
+
+    def python_service(
+        self, name: str, module: str, settings: Mapping[str, Any],
+        environment: Mapping[str, str] | None = None,
+    ) -> ServiceSpec:  # fmt: skip
+        """A process ``python -m MODULE --settings FILE``, its settings written as JSON."""
+        path = self.write(f"{name}.json", json.dumps(settings, indent=2))
+        return self.service(name, [sys.executable, "-m", module, "--settings", path], environment)
+
+
+def write_endpoint(design: Design, addresses: AddressPlan, site: str | None) -> Endpoint:
+    """Where to connect for PostgreSQL: a site's own server, or the write path through the edge."""
+    if site is not None:
+        return addresses.endpoint(site, "database")
+    return addresses.endpoint(design.sites_with("balancer")[0], "balancer-database")
+
+
+def database_url(
+    endpoint: Endpoint, user: str, password: str, database: str = DATABASE_NAME
+) -> str:
+    """A libpq URL; the secrets are URL-safe by construction."""
+    return f"postgresql://{user}:{password}@{endpoint.host}:{endpoint.port}/{database}"

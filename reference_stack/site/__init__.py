@@ -1,0 +1,1 @@
+"""One site: its processes held together, its supervisor, its network."""
