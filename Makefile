@@ -46,7 +46,7 @@ $(SETUP): requirements/dev.txt requirements/binaries.txt pyproject.toml
 requirements: ## pin the dependencies anew (for maintainers)
 	@$(BIN)/python -m pip install --quiet uv
 	@for name in runtime dev binaries; do \
-	  $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet \
+	  $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet --override requirements/overrides.txt \
 	    --custom-compile-command "make requirements" requirements/$$name.in -o requirements/$$name.txt >/dev/null || exit 1; done
 
 clean: ## remove everything that setup and tests made (run records are kept)

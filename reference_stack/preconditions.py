@@ -42,7 +42,10 @@ def require_fit_machine(
             "PostgreSQL refuses to run as root, and this machine allows no user namespaces to "
             "change that: run the testbed as an ordinary user"
         )
-    programs = {name: binaries.require(name).path for name in ("etcd", "haproxy", "postgres")}
+    programs = {name: binaries.require(name).path for name in binaries.REQUIRED}
+    for name in binaries.OPTIONAL:
+        if (binary := binaries.find(name)) is not None:
+            programs[name] = binary.path
     _require_disk(directory)
     number = _free_instance(design, instance)
     model = ensure_model(design.inference.model, model_cache(), progress)
