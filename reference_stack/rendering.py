@@ -63,8 +63,9 @@ class SiteContext:
         return path
 
     def service(
-        self, name: str, argv: Sequence[str | Path], environment: Mapping[str, str] | None = None
-    ) -> ServiceSpec:
+        self, name: str, argv: Sequence[str | Path],
+        environment: Mapping[str, str] | None = None, *, privileged: bool = False,
+    ) -> ServiceSpec:  # fmt: skip
         """A process of the site, with its log in the site's folder."""
         home = {"HOME": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
         return ServiceSpec(
@@ -73,6 +74,7 @@ class SiteContext:
             working_directory=str(self.folder),
             log=str(self.folder / "log" / f"{name}.log"),
             environment={**home, **(environment or {})},
+            privileged=privileged,
         )
 
     def python_service(

@@ -5,7 +5,10 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
-NAMES = ("superuser", "replication", "rewind", "application", "token", "clinicians")
+NAMES = (
+    "superuser", "replication", "rewind", "application", "token", "clinicians", "cache", "fallback",
+    "documents", "monitoring",
+)  # fmt: skip
 
 
 def make_secrets(directory: Path) -> None:

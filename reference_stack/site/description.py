@@ -15,6 +15,9 @@ class ServiceSpec(Strict):
     working_directory: str
     log: str
     environment: dict[str, str] = Field(default_factory=dict)
+    privileged: bool = Field(
+        default=False, description="may change the site's own network, where it has one"
+    )
 
 
 class SiteSpec(Strict):
