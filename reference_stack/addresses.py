@@ -55,8 +55,10 @@ PORTS = {
 Network = Literal["namespaces", "addresses", "ports"]
 
 _SUBNET = 77
+_CLIENT_HOST = 1
 _FIRST_HOST = 11
 _SHARED_HOST = 100
+_HUB_HOST = 254
 _FIRST_PORT = 20_000
 _PORTS_PER_SITE = 40
 _PORTS_PER_INSTANCE = 400
@@ -106,6 +108,32 @@ class AddressPlan:
         if self.kind == "namespaces":
             return f"10.{_SUBNET}.{self.instance}.{_SHARED_HOST}"
         return None
+
+    @property
+    def client_address(self) -> str:
+        """Where this machine's clients stand in the sites' network (namespaces only)."""
+        return f"10.{_SUBNET}.{self.instance}.{_CLIENT_HOST}"
+
+    @property
+    def hub_address(self) -> str:
+        """The hub that joins the sites (namespaces only)."""
+        return f"10.{_SUBNET}.{self.instance}.{_HUB_HOST}"
+
+    def place(self, name: str) -> str:
+        """Address of a site, of ``clients``, or of the ``shared-address``.
+
+        Raises:
+            InputError: naming the places there are.
+        """
+        places = {site: self.address(site) for site in self.sites}
+        places["clients"] = self.client_address
+        if self.shared_address is not None:
+            places["shared-address"] = self.shared_address
+        if name not in places:
+            raise InputError(
+                f"there is no place '{name}'", where="network", allowed=", ".join(places)
+            )
+        return places[name]
 
     def endpoint(self, site: str, service: str) -> Endpoint:
         """Where ``service`` of ``site`` listens (services: the keys of ``PORTS``)."""

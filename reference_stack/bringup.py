@@ -18,6 +18,8 @@ from architecture.design import Design
 from evidence.record import json_document
 from reference_stack.addresses import runtime_folder
 from reference_stack.api.migrate import migrate
+from reference_stack.edge.shared_address import as_far_as_possible
+from reference_stack.edge.tls import make_certificates
 from reference_stack.errors import StackError, StackNotRunningError
 from reference_stack.handle import StackHandle
 from reference_stack.hospital.seed import seed_hospital
@@ -27,10 +29,11 @@ from reference_stack.rendering import (
     DATABASE_NAME,
     DATABASE_USER,
     database_url,
-    write_endpoint,
+    write_endpoints,
 )
 from reference_stack.secrets import make_secrets, read_secret
 from reference_stack.site.backend import best_backend
+from reference_stack.site.network import best_network
 from reference_stack.state import StackState, write_state
 
 Progress = Callable[[str], None]
@@ -59,6 +62,7 @@ def up(
         StackError: when a part did not come up; everything was taken down again.
     """
     programs, number = require_fit_machine(design, directory, instance, progress)
+    design = as_far_as_possible(design, programs.paths)
     directory.mkdir(parents=True, exist_ok=True)
     clear(directory)
     state = StackState(
@@ -66,12 +70,13 @@ def up(
         stack_id=uuid.uuid4().hex,
         instance=number,
         sites=tuple(design.sites),
-        network="addresses" if sys.platform == "linux" else "ports",
+        network=best_network(),
         backend=best_backend(),
         control_socket=str(runtime_folder() / f"stack-{number}.sock"),
         model_name=design.inference.model,
     )
     make_secrets(directory)
+    make_certificates(directory, design, state.addresses)
     render(design, state.addresses, directory, programs)
     write_state(state, directory)
     supervisor = _start_supervisor(directory, detached=detached)
@@ -206,9 +211,9 @@ def _supervised(handle: StackHandle, supervisor: subprocess.Popen[bytes]) -> boo
 
 
 def _superuser_url(handle: StackHandle) -> str:
-    endpoint = write_endpoint(handle.design, handle.addresses, None)
+    endpoints = write_endpoints(handle.design, handle.addresses)
     secret = read_secret(handle.directory, "superuser")
-    return database_url(endpoint, "postgres", secret, "postgres") + "?connect_timeout=2"
+    return database_url(endpoints, "postgres", secret, "postgres") + "?connect_timeout=2"
 
 
 def _write_path_open(handle: StackHandle) -> bool:
@@ -230,7 +235,7 @@ def _prepare_database(handle: StackHandle, seed: int, progress: Progress) -> Non
         )
         connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
     url = database_url(
-        write_endpoint(handle.design, handle.addresses, None), DATABASE_USER, password
+        write_endpoints(handle.design, handle.addresses), DATABASE_USER, password
     )
     migrate(url)
     seed_hospital(

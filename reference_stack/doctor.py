@@ -13,11 +13,13 @@ import psutil
 
 from architecture.design import Design
 from architecture.values import Strict
-from reference_stack import addresses, binaries, install
+from reference_stack import binaries, install
 from reference_stack.models import check_model_folder, model_cache
 from reference_stack.models.errors import ModelError
-from reference_stack.preconditions import NEEDED_DISK_BYTES, existing_parent
+from reference_stack.preconditions import NEEDED_DISK_BYTES, addresses_in_use, existing_parent
 from reference_stack.site.backend import best_backend
+from reference_stack.site.cgroup import cgroup_root
+from reference_stack.site.network import best_network
 
 NEEDED_MEMORY_BYTES = 6 * 1024**3
 
@@ -53,11 +55,15 @@ def _python() -> Finding:
 
 
 def _programs() -> Iterator[Finding]:
-    for name in ("postgres", "etcd", "haproxy"):
+    for name in (*binaries.REQUIRED, *binaries.OPTIONAL):
         binary = binaries.find(name)
         if binary is None:
+            required = name in binaries.REQUIRED
             yield Finding(
-                subject=name, level="missing", detail="not found", mend="testbed doctor --fix"
+                subject=name,
+                level="missing" if required else "warning",
+                detail="not found" if required else "not found: a stack leaves out what needs it",
+                mend="testbed doctor --fix",
             )
             continue
         old = name == "postgres" and not binary.version.startswith(f"{binaries.POSTGRESQL_MAJOR}.")
@@ -70,20 +76,29 @@ def _programs() -> Iterator[Finding]:
 
 
 def _isolation() -> Finding:
-    backend = best_backend()
-    if backend == "namespace":
+    if best_backend() == "tree":
         return Finding(
             subject="isolation",
-            level="good",
-            detail="one PID namespace a site: it freezes and dies as one by the kernel's hand. "
-            "No network namespaces yet: partitions and slow links can't be injected",
+            level="warning",
+            detail="process trees: a site is frozen and killed process by process. Power loss is "
+            "played by freezing; partitions and a moving address can't be",
+            mend="allow unprivileged user namespaces (Linux)",
         )
+    if best_network() != "namespaces":
+        return Finding(
+            subject="isolation",
+            level="warning",
+            detail="one PID namespace a site: it freezes and dies as one by the kernel's hand. "
+            "Without a network namespace, power loss is played by freezing; partitions and a "
+            "moving address can't be",
+            mend="run as root, with iproute2 installed",
+        )
+    group = "one control group" if cgroup_root() is not None else "no control group"
     return Finding(
         subject="isolation",
-        level="warning",
-        detail="process trees: a site is frozen and killed process by process. "
-        "Partitions and slow links can't be injected",
-        mend="allow unprivileged user namespaces (Linux)",
+        level="good",
+        detail=f"one PID namespace, one network namespace and {group} a site: every fault can be "
+        "injected but delay and loss of packets",
     )
 
 
@@ -134,15 +149,11 @@ def _disk(directory: Path) -> Finding:
 
 
 def _ports(design: Design, instance: int) -> Finding:
-    plan = addresses.plan(tuple(design.sites), instance)
-    endpoints = [
-        plan.endpoint(site, service) for site in design.sites for service in addresses.PORTS
-    ]
-    taken = addresses.busy(endpoints)
+    taken = addresses_in_use(design, instance)
     if not taken:
-        return Finding(subject="ports", level="good", detail=f"instance {instance} is free")
+        return Finding(subject="addresses", level="good", detail=f"instance {instance} is free")
     return Finding(
-        subject="ports",
+        subject="addresses",
         level="warning",
         detail=f"in use: {', '.join(taken[:4])}" + (" …" if len(taken) > 4 else ""),  # noqa: PLR2004
         mend="testbed stack down, or --instance N",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,9 +18,10 @@ from architecture.values import Strict
 from reference_stack.addresses import Endpoint
 from reference_stack.database.etcd import EtcdApi
 from reference_stack.database.patroni import PatroniApi
-from reference_stack.edge import haproxy
+from reference_stack.edge import health as edge_health
+from reference_stack.edge.clients import certificate_authority, client_urls
 from reference_stack.errors import StackError, StackNotRunningError
-from reference_stack.rendering import DATABASE_NAME, database_url, write_endpoint
+from reference_stack.rendering import DATABASE_NAME, database_url, write_endpoints
 from reference_stack.secrets import read_secret
 from reference_stack.state import StackState, read_state
 
@@ -66,13 +68,30 @@ class StackHandle:
         return handle
 
     @property
+    def api_urls(self) -> tuple[str, ...]:
+        """Where clients talk to the system, in the order they try; no trailing slashes."""
+        return client_urls(self.design, self.addresses)
+
+    @property
     def api_url(self) -> str:
-        """Where clients talk to the system: the edge, without a trailing slash."""
-        return self._edge("balancer-api").url
+        """The first of :attr:`api_urls`: the edge."""
+        return self.api_urls[0]
+
+    @property
+    def certificate_authority(self) -> Path:
+        """The certificate (PEM) that clients trust when the edge speaks HTTPS."""
+        return certificate_authority(self.directory)
+
+    def http_client(self, base_url: str | None = None, timeout_s: float = 20.0) -> httpx.Client:
+        """A client of the API (of :attr:`api_url` unless told otherwise) that trusts the stack."""
+        context = ssl.create_default_context(cafile=str(self.certificate_authority))
+        return httpx.Client(
+            base_url=base_url or self.api_url, verify=context, timeout=timeout_s, trust_env=False
+        )
 
     @property
     def balancer_stats_url(self) -> str:
-        """HAProxy's statistics page."""
+        """Statistics page of the first balancer's HAProxy."""
         return self._edge("balancer-stats").url
 
     @property
@@ -90,8 +109,8 @@ class StackHandle:
 
     def database_dsn(self, site: str | None = None, *, connect_timeout_s: int = 2) -> str:
         """libpq URL of the superuser: of one site's server, or through the edge's write path."""
-        endpoint = write_endpoint(self.design, self.addresses, site)
-        url = database_url(endpoint, "postgres", self.secret("superuser"), DATABASE_NAME)
+        endpoints = write_endpoints(self.design, self.addresses, site)
+        url = database_url(endpoints, "postgres", self.secret("superuser"), DATABASE_NAME)
         return f"{url}?connect_timeout={connect_timeout_s}"
 
     def patroni(self, site: str, timeout_s: float = 1.0) -> PatroniApi:
@@ -128,7 +147,8 @@ class StackHandle:
             for site in self.design.sites_with(service)
             if not _answers(f"{self.endpoint(site, service).url}/health")
         ]
-        return problems + self._balancer_problems() + self._consensus_problems()
+        problems += edge_health.problems(self.design, self.addresses)
+        return problems + self._consensus_problems()
 
     def start(self, site: str, *, without: Sequence[str] = ()) -> None:
         """Start a site but for the services named; nothing happens when it runs."""
@@ -137,6 +157,11 @@ class StackHandle:
     def start_services(self, site: str, services: Sequence[str]) -> None:
         """Start services of a running site that were left out or stopped."""
         self._request({"command": "start-services", "site": site, "services": list(services)})
+
+    def stop_services(self, site: str, services: Sequence[str], *, grace_s: float = 10) -> None:
+        """End services of a running site politely; they stay ended until they are started."""
+        request = {"command": "stop-services", "site": site, "services": list(services)}
+        self._request({**request, "grace_s": grace_s})
 
     def stop(self, site: str) -> None:
         """End a site politely."""
@@ -156,6 +181,58 @@ class StackHandle:
     def thaw(self, site: str) -> None:
         """Let a frozen site run on."""
         self._request({"command": "thaw", "site": site})
+
+    def lose_power(self, site: str) -> None:
+        """Take a site's power: silent from one moment to the next, with no goodbye and no reset.
+
+        With a network of its own (``can_partition``) its cable goes and then every process, and it
+        is ``dead``. Without, it is ``frozen``: it must be killed before it starts again.
+        """
+        self._request({"command": "lose-power", "site": site})
+
+    @property
+    def can_partition(self) -> bool:
+        """Whether sites have networks of their own, which can be cut."""
+        return self.state.network == "namespaces"
+
+    def isolate(self, site: str) -> None:
+        """Cut a site off from everything; it runs on. Raises `StackError` without partitions."""
+        self._request({"command": "isolate", "places": [site]})
+
+    def rejoin(self, site: str) -> None:
+        """Undo :meth:`isolate`."""
+        self._request({"command": "rejoin", "places": [site]})
+
+    def cut(self, one: str, other: str) -> None:
+        """Drop every packet between two places (sites, ``clients``, ``shared-address``)."""
+        self._request({"command": "cut", "places": [one, other]})
+
+    def mend(self, one: str, other: str) -> None:
+        """Undo :meth:`cut`."""
+        self._request({"command": "mend", "places": [one, other]})
+
+    def cut_wan(self) -> None:
+        """Cut every cloud site off from the hospital; clients still reach both."""
+        for pair in self._wan():
+            self.cut(*pair)
+
+    def mend_wan(self) -> None:
+        """Undo :meth:`cut_wan`."""
+        for pair in self._wan():
+            self.mend(*pair)
+
+    def broken_network(self) -> dict[str, list[str]]:
+        """What is broken in the network: ``isolated`` sites and ``cut`` pairs."""
+        answer: dict[str, list[str]] = self._request({"command": "network"})
+        return answer
+
+    def _wan(self) -> list[tuple[str, str]]:
+        located = self.design.sites.items()
+        cloud = [name for name, site in located if site.location == "cloud"]
+        hospital = [name for name, site in located if site.location == "hospital"]
+        if self.addresses.shared_address is not None:
+            hospital.append("shared-address")
+        return [(one, other) for one in cloud for other in hospital]
 
     def shutdown(self) -> None:
         """End every site and the supervisor; returns when nothing of the stack is left.
@@ -191,22 +268,6 @@ class StackHandle:
         if standby is not None and not self.patroni(standby.site).is_standby_leader():
             problems.append(f"{standby.site}: the standby cluster has no leader")
         return problems
-
-    def _balancer_problems(self) -> list[str]:
-        states = haproxy.server_states(self._edge("balancer-stats"))
-        if not states:
-            return ["the balancer does not answer"]
-        down = [
-            f"the balancer sees the {listener} of {site} as {state}"
-            for (listener, site), state in states.items()
-            if listener in {haproxy.API, haproxy.CHAT} and not state.startswith("UP")
-        ]
-        writable = any(
-            state.startswith("UP")
-            for (listener, _), state in states.items()
-            if listener == haproxy.DATABASE
-        )
-        return down if writable else [*down, "the balancer sees no primary database"]
 
     def _consensus_problems(self) -> list[str]:
         consensus = self.design.database.consensus

@@ -15,6 +15,7 @@ from reference_stack.handle import StackHandle
 from reference_stack.models import ensure_model, model_cache
 from reference_stack.rendering import Programs
 from reference_stack.site.backend import best_backend
+from reference_stack.site.network import best_network, network_in_use
 from reference_stack.state import STATE_FILE
 
 Progress = Callable[[str], None]
@@ -105,16 +106,23 @@ def _require_disk(directory: Path) -> None:
         )
 
 
+def addresses_in_use(design: Design, instance: int) -> list[str]:
+    """What holds addresses that a stack of this instance would take."""
+    plan = addresses.plan(tuple(design.sites), instance, best_network())
+    if plan.kind == "namespaces":
+        holder = network_in_use(plan)
+        return [holder] if holder is not None else []
+    return addresses.busy(
+        [plan.endpoint(site, service) for site in design.sites for service in addresses.PORTS]
+    )
+
+
 def _free_instance(design: Design, wanted: int | None) -> int:
     """The instance to use, whose every port is free."""
     numbers = range(addresses.INSTANCES) if wanted is None else [wanted]
     taken: list[str] = []
     for number in numbers:
-        plan = addresses.plan(tuple(design.sites), number)
-        endpoints = [
-            plan.endpoint(site, service) for site in design.sites for service in addresses.PORTS
-        ]
-        taken = addresses.busy(endpoints)
+        taken = addresses_in_use(design, number)
         if not taken:
             with contextlib.suppress(PreconditionError), addresses.reserved_instance(number):
                 return number

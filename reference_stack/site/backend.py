@@ -16,7 +16,6 @@ import pwd
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -58,13 +57,17 @@ def unprivileged_prefix() -> tuple[str, ...]:
 
 
 def first_process_command(
-    backend: Backend, site_file: Path, without: Sequence[str] = ()
+    backend: Backend, site_file: Path, *, own_network: bool = False
 ) -> list[str]:
     """The command that starts a site's first process; it dies with the thread that starts it.
 
-    The services named in ``without`` wait until they are asked for.
+    With a network of its own it is root there and in its own eyes (not outside), so that services
+    that need it can change the site's network; the others run as an ordinary user.
     """
-    init = [sys.executable, "-m", "reference_stack.site.init", str(site_file), *without]
-    if backend == "namespace":
-        return [*_DIES_WITH_PARENT, *unprivileged_prefix(), *_NAMESPACE, *init]
-    return init
+    init = [sys.executable, "-m", "reference_stack.site.init", str(site_file)]
+    if backend == "tree":
+        return init
+    if own_network:
+        user = ("unshare", "--user", "--map-root-user", "--net")
+        return [*_DIES_WITH_PARENT, *user, *_NAMESPACE, *init]
+    return [*_DIES_WITH_PARENT, *unprivileged_prefix(), *_NAMESPACE, *init]

@@ -18,13 +18,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from reference_stack.site.backend import unprivileged_prefix
 from reference_stack.site.description import ServiceSpec, SiteSpec
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -36,7 +37,7 @@ STOPPED_STATES = {psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP, psutil.STAT
 @dataclass
 class _Running:
     spec: ServiceSpec
-    wanted: bool = True
+    wanted: bool = False
     process: subprocess.Popen[bytes] | None = None
     restarts: int = 0
     restart_at: float = field(default=0.0)
@@ -45,14 +46,16 @@ class _Running:
 class SiteInit:
     """The services of one site and the commands they obey."""
 
-    def __init__(self, spec: SiteSpec, without: Sequence[str] = ()) -> None:
+    def __init__(self, spec: SiteSpec) -> None:
         self._spec = spec
         self._services = {service.name: _Running(service) for service in spec.services}
-        for name in without:
-            self._services[name].wanted = False
         self._in_namespace = os.getpid() == 1
+        # PostgreSQL refuses to run as root, and nothing else needs to.
+        as_root = self._in_namespace and os.geteuid() == 0
+        self._ordinary = unprivileged_prefix() if as_root else ()
         self._frozen = False
         self._commands: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "begin": self._begin,
             "status": lambda _: self._status(),
             "freeze": lambda _: self._freeze(),
             "thaw": lambda _: self._thaw(),
@@ -128,7 +131,7 @@ class SiteInit:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             running.process = subprocess.Popen(
-                spec.argv,
+                spec.argv if spec.privileged else (*self._ordinary, *spec.argv),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -188,6 +191,17 @@ class SiteInit:
         for running in reversed(self._services.values()):
             self._end_service(running, deadline)
         self._kill_members()
+        return {}
+
+    def _begin(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Start the services, but for those named."""
+        held = request.get("without", ())
+        unknown = set(held) - set(self._services)
+        if unknown:
+            raise KeyError(f"no such services: {', '.join(sorted(unknown))}")
+        for name, running in self._services.items():
+            running.wanted = name not in held
+        self._tend()
         return {}
 
     def _kill(self, _request: dict[str, Any]) -> dict[str, Any]:
@@ -263,12 +277,9 @@ def _is_zombie(process: psutil.Process) -> bool:
 
 
 def main() -> None:
-    """Entry point: ``python -m reference_stack.site.init FILE [SERVICE …]``.
-
-    The services named are not started until ``start-services`` asks for them.
-    """
+    """Entry point: ``python -m reference_stack.site.init FILE``; ``begin`` starts the services."""
     spec = SiteSpec.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    SiteInit(spec, without=sys.argv[2:]).run()
+    SiteInit(spec).run()
 
 
 if __name__ == "__main__":

@@ -12,124 +12,21 @@ import argparse
 import contextlib
 import json
 import os
-import select
 import selectors
 import signal
 import socket
-import subprocess
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import psutil
-
+from architecture.errors import InputError
 from reference_stack.addresses import reserved_instance
 from reference_stack.errors import PreconditionError, StackError
-from reference_stack.site.backend import Backend, first_process_command
+from reference_stack.site.cgroup import SiteGroup, cgroup_root
+from reference_stack.site.network import SiteNetwork
+from reference_stack.site.process import COMMAND_TIMEOUT_S, SiteProcess
 from reference_stack.state import StackState, read_state
-
-COMMAND_TIMEOUT_S = 30.0
-
-
-class SiteProcess:
-    """One site's first process, as the supervisor sees it."""
-
-    def __init__(self, name: str, backend: Backend, site_file: Path, log: Path) -> None:
-        self.name = name
-        self._backend = backend
-        self._site_file = site_file
-        self._log = log
-        self._process: subprocess.Popen[bytes] | None = None
-        self._killed = False
-
-    @property
-    def alive(self) -> bool:
-        """Whether the first process runs."""
-        return self._process is not None and self._process.poll() is None
-
-    def start(self, without: Sequence[str] = ()) -> None:
-        """Start the site but for the services named; nothing happens when it runs already."""
-        if self.alive:
-            return
-        self._killed = False
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                first_process_command(self._backend, self._site_file, without),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                start_new_session=True,
-            )
-
-    def command(self, request: dict[str, Any], timeout_s: float) -> dict[str, Any]:
-        """Send one command to the first process and wait for its answer.
-
-        Raises:
-            StackError: when the site does not run, does not answer or refuses.
-        """
-        process = self._process
-        if process is None or process.poll() is not None:
-            raise StackError(f"site {self.name} does not run")
-        assert process.stdin is not None  # noqa: S101 - made with PIPE above
-        assert process.stdout is not None  # noqa: S101
-        process.stdin.write(json.dumps(request).encode() + b"\n")
-        process.stdin.flush()
-        line = _read_line(process.stdout.fileno(), timeout_s)
-        if line is None:
-            raise StackError(f"site {self.name} did not answer '{request['command']}'")
-        answer: dict[str, Any] = json.loads(line)
-        if not answer.pop("ok"):
-            raise StackError(f"site {self.name}: {request['command']}: {answer['error']}")
-        return answer
-
-    def kill(self) -> None:
-        """End every process of the site at once and wait until the last one is gone."""
-        self._killed = True
-        process = self._process
-        if process is None or process.poll() is not None:
-            return
-        if self._backend == "namespace":
-            with contextlib.suppress(psutil.NoSuchProcess):
-                for first in psutil.Process(process.pid).children():
-                    first.kill()
-        else:
-            with contextlib.suppress(StackError, OSError):
-                self.command({"command": "kill"}, COMMAND_TIMEOUT_S)
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-    def stop(self, grace_s: float) -> None:
-        """End the services politely, then everything."""
-        if self.alive:
-            with contextlib.suppress(StackError, OSError):
-                self.command({"command": "stop", "grace_s": grace_s}, grace_s + 10)
-        self.kill()
-        self._killed = False
-
-    def status(self) -> dict[str, Any]:
-        """State (running, frozen, dead, stopped), process count and services."""
-        if not self.alive:
-            return {"state": "dead" if self._killed else "stopped", "processes": 0, "services": {}}
-        return self.command({"command": "status"}, COMMAND_TIMEOUT_S)
-
-
-def _read_line(descriptor: int, timeout_s: float) -> bytes | None:
-    deadline = time.monotonic() + timeout_s
-    line = b""
-    while not line.endswith(b"\n"):
-        left = deadline - time.monotonic()
-        if left <= 0 or not select.select([descriptor], [], [], left)[0]:
-            return None
-        chunk = os.read(descriptor, 65536)
-        if not chunk:
-            return None
-        line += chunk
-    return line
 
 
 class Supervisor:
@@ -137,12 +34,19 @@ class Supervisor:
 
     def __init__(self, state: StackState, directory: Path) -> None:
         self._state = state
+        self._network = SiteNetwork(state.addresses) if state.network == "namespaces" else None
+        root = cgroup_root() if state.backend == "namespace" else None
+        self._groups = (
+            {name: SiteGroup(root, state.instance, name) for name in state.sites} if root else {}
+        )
         self._sites = {
             name: SiteProcess(
                 name,
                 state.backend,
                 directory / name / "site.json",
                 directory / name / "log" / "site.log",
+                group=self._groups.get(name),
+                network=self._network,
             )
             for name in state.sites
         }
@@ -167,12 +71,18 @@ class Supervisor:
             listener.listen(64)
             selector.register(listener, selectors.EVENT_READ, "request")
             try:
+                if self._network is not None:
+                    self._network.open()
                 while not self._done:
                     for key, _ in selector.select(timeout=1.0):
                         self._handle(key.data, listener)
             finally:
                 for site in self._sites.values():
                     site.kill()
+                for group in self._groups.values():
+                    group.close()
+                if self._network is not None:
+                    self._network.close()
 
     def _handle(self, what: str, listener: socket.socket) -> None:
         if what == "lifeline" and not os.read(sys.stdin.fileno(), 1):
@@ -194,7 +104,7 @@ class Supervisor:
                     if stranger
                     else {"ok": True, "result": self._obey(request)}
                 )
-            except (StackError, OSError, KeyError) as error:
+            except (StackError, InputError, OSError, KeyError) as error:
                 answer = {"ok": False, "error": str(error)}
             stream.write(json.dumps(answer).encode() + b"\n")
 
@@ -205,14 +115,40 @@ class Supervisor:
         if command == "shutdown":
             self._done = True  # the way out kills every site; a stack's data do not outlive it
             return None
-        site = self._sites[request["site"]]
-        if command == "start":
-            return site.start(request.get("without", ()))
-        if command == "kill":
-            return site.kill()
-        if command == "stop":
-            return site.stop(float(request.get("grace_s", 10)))
-        return site.command(request, COMMAND_TIMEOUT_S)
+        if command in {"cut", "mend", "isolate", "rejoin", "network"}:
+            return self._rule_network(command, request.get("places", ()))
+        return self._rule_site(self._sites[request["site"]], request)
+
+    @staticmethod
+    def _rule_site(site: SiteProcess, request: dict[str, Any]) -> Any:
+        orders: dict[str, Callable[[], object]] = {
+            "start": lambda: site.start(request.get("without", ())),
+            "stop": lambda: site.stop(float(request.get("grace_s", 10))),
+            "kill": site.kill,
+            "freeze": site.freeze,
+            "thaw": site.thaw,
+            "lose-power": site.lose_power,
+        }
+        order = orders.get(request["command"])
+        return order() if order is not None else site.command(request, COMMAND_TIMEOUT_S)
+
+    def _rule_network(self, command: str, places: Sequence[str]) -> Any:
+        if self._network is None:
+            if command == "network":
+                return {"isolated": [], "cut": []}
+            raise StackError(
+                "this stack has no network of its own, so nothing can be cut: it needs root on "
+                "Linux (see `testbed doctor`)"
+            )
+        orders: dict[str, Callable[..., None]] = {
+            "cut": self._network.cut,
+            "mend": self._network.mend,
+            "isolate": self._network.isolate,
+            "rejoin": self._network.rejoin,
+        }
+        if command == "network":
+            return self._network.state()
+        return orders[command](*places)
 
     def _on_signal(self, _number: int, _frame: object) -> None:
         self._done = True

@@ -15,7 +15,7 @@ import pytest
 
 from reference_stack.site.backend import Backend, best_backend
 from reference_stack.site.description import ServiceSpec, SiteSpec
-from reference_stack.site.supervisor import SiteProcess
+from reference_stack.site.process import SiteProcess
 from tests.stack.processes import processes_of, wait_for
 
 pytestmark = pytest.mark.servers
@@ -129,7 +129,7 @@ def test_a_politely_stopped_site_leaves_nothing(site: tuple[SiteProcess, Path]) 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from reference_stack.site.supervisor import SiteProcess
+from reference_stack.site.process import SiteProcess
 site = SiteProcess("mac-1", sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
 site.start()
 print("started", flush=True)
