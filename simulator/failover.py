@@ -19,6 +19,7 @@ from architecture.edge import HealthCheck
 from simulator.events import Fired
 from simulator.failover_bound import reconnection_s
 from simulator.failover_terms import (
+    DETECTOR_ACTS_S,
     LEASE_EXTENSION_ELECTIONS,
     LEASE_SCAN_S,
     PEER_STATUS_TIMEOUT_S,
@@ -38,6 +39,8 @@ class Circumstances:
         api_check: Share of the check interval left until the struck API is checked next.
         database_check: The same of the struck database.
         standby_check: Share of the interval left until the standby's database is checked next.
+        detector_check: The same of the failure detector, if there is one.
+        detector_acts_s: Seconds it needs to make sure, fence and revoke.
         lease_age: Age of the lease at the fault, as a share of loop_wait.
         lease_scan: Share of etcd's scan interval from the lease's end until it is seen.
         etcd_leader_lost: Whether etcd's own leader died with the site.
@@ -49,6 +52,8 @@ class Circumstances:
     api_check: float
     database_check: float
     standby_check: float
+    detector_check: float
+    detector_acts_s: float
     lease_age: float
     lease_scan: float
     etcd_leader_lost: bool
@@ -64,7 +69,7 @@ class Recovery:
     Attributes:
         rerouted_s: The balancer sends requests to a living API.
         database_down_s: It has given the old primary up.
-        lease_s: The lease is gone.
+        lease_s: The lease is gone: it has run out, or was revoked.
         promoted_s: The standby accepts writes.
         database_up_s: The balancer sends connections there.
         connected_s: The API has a connection to the new primary.
@@ -82,11 +87,13 @@ def draw_circumstances(
     design: Design, terms: Terms, generator: np.random.Generator
 ) -> Circumstances:
     """One fault at a random moment."""
-    phases = generator.random(7).tolist()
+    phases = generator.random(8).tolist()
     return Circumstances(
         api_check=phases[0],
         database_check=phases[1],
         standby_check=phases[2],
+        detector_check=phases[7],
+        detector_acts_s=float(generator.uniform(*DETECTOR_ACTS_S)),
         lease_age=phases[3],
         lease_scan=phases[4],
         etcd_leader_lost=bool(generator.random() < terms.etcd_leader_risk),
@@ -106,8 +113,10 @@ def recover(design: Design, terms: Terms, chance: Circumstances) -> Recovery:
         env.run(until=env.all_of([api, database]))
         lease_s = promoted_s = up_s = math.inf
     else:
-        lease = env.process(_lease_expires(env, design, chance))
-        promotion = env.process(_promoted(env, lease, terms, chance))
+        expiry = env.process(_lease_expires(env, design, chance))
+        revocation = env.process(_lease_revoked(env, design, terms, chance))
+        lease = env.process(_lease_ends(env, expiry, revocation))
+        promotion = env.process(_promoted(env, lease, expiry, terms, chance))
         up = env.process(_marked_up(env, edge.database_check, chance.standby_check, promotion))
         env.run(until=env.all_of([api, database, up]))
         lease_s, promoted_s, up_s = _end_s(lease), _end_s(promotion), _end_s(up)
@@ -164,10 +173,37 @@ def _lease_expires(env: Environment, design: Design, chance: Circumstances) -> S
     return float(env.now)
 
 
-def _promoted(env: Environment, lease: Process, terms: Terms, chance: Circumstances) -> Steps:
-    """The standby's watch wakes it at once; it asks the dead leader too before it promotes."""
+def _lease_revoked(env: Environment, design: Design, terms: Terms, chance: Circumstances) -> Steps:
+    """The failure detector checks the site until it has failed ``fall`` times, then acts."""
+    if terms.detector is None:
+        yield env.timeout(math.inf)
+        return math.inf
+    down = env.process(_marked_down(env, terms.detector, chance.detector_check, terms))
+    if chance.etcd_leader_lost and design.database.consensus is not None:
+        # Nothing can be revoked before etcd has a leader again.
+        election_s = (1 + chance.election) * design.database.consensus.election_timeout_s
+        yield env.all_of([down, env.timeout(election_s)])
+    else:
+        yield down
+    yield env.timeout(chance.detector_acts_s)
+    return float(env.now)
+
+
+def _lease_ends(env: Environment, expiry: Process, revocation: Process) -> Steps:
+    yield env.any_of([expiry, revocation])
+    return float(env.now)
+
+
+def _promoted(
+    env: Environment, lease: Process, expiry: Process, terms: Terms, chance: Circumstances
+) -> Steps:
+    """The standby's watch wakes it at once.
+
+    When the lease ran out it asks the dead leader too before it promotes; a revoked lease has taken
+    the dead member's record along.
+    """
     yield lease
-    if terms.silent:
+    if terms.silent and expiry.triggered:
         yield env.timeout(PEER_STATUS_TIMEOUT_S)
     yield env.timeout(chance.promotion_s)
     return float(env.now)

@@ -3,7 +3,8 @@
 A fault strikes the site of the primary at time 0. From then on run, partly side by side:
 
 - the balancer's checks of that site fail until it is marked down (API and database listener);
-- the leader's lease runs out, the standby notices, asks its peers, and promotes itself;
+- the leader's lease runs out, or a failure detector that has made sure of the death revokes it; the
+  standby notices, asks its peers, and promotes itself;
 - the balancer's checks of the standby succeed until it is marked up;
 - the API finds a connection to the new primary, and a client tries again.
 """
@@ -28,6 +29,10 @@ LEASE_EXTENSION_ELECTIONS = 1
 # Patroni asks every known member, the dead leader too, before it promotes; its time-out is fixed
 # (patroni/ha.py, fetch_node_status). A refused connection costs nothing.
 PEER_STATUS_TIMEOUT_S = 2.0
+# A failure detector asks the standby, fences the dead site and revokes its lease: low and high of
+# what that took on the reference stack (docs/calibration.md). The lease takes the dead member's own
+# record along, so nobody waits for its answer, and revoking needs no scan.
+DETECTOR_ACTS_S = (0.05, 0.5)
 # HAProxy tries a request three times (`retries 2`), a second apart when the connection is refused,
 # the last time on any server that is up by then (`option redispatch`).
 EDGE_TRIES = 3
@@ -51,6 +56,7 @@ class Terms:
         etcd_leader_risk: Probability that etcd's own leader dies with the site.
         connects_hang: Whether new connections to the silent site are accepted and then hang (a
             frozen process on this machine: its kernel still answers) instead of timing out.
+        detector: Check of the failure detector that can revoke the lease; None without one.
     """
 
     primary: str
@@ -60,6 +66,7 @@ class Terms:
     api_survives: bool
     etcd_leader_risk: float
     connects_hang: bool
+    detector: HealthCheck | None
 
 
 def resolve(design: Design, fault: FaultName, primary: str | None = None) -> Terms:
@@ -85,6 +92,7 @@ def resolve(design: Design, fault: FaultName, primary: str | None = None) -> Ter
         api_survives=any(site != struck for site in design.sites_with("api")),
         etcd_leader_risk=_etcd_leader_risk(design, struck),
         connects_hang=design.sites[struck].hardware == THIS_MACHINE,
+        detector=_detector(design, struck),
     )
 
 
@@ -96,6 +104,11 @@ def _standby(design: Design, struck: str) -> str | None:
         return None
     left = sum(voter != struck for voter in database.consensus.voters)
     return others[0] if left >= database.consensus.quorum else None
+
+
+def _detector(design: Design, struck: str) -> HealthCheck | None:
+    detector = design.database.failure_detector
+    return detector.check if detector is not None and detector.site != struck else None
 
 
 def _etcd_leader_risk(design: Design, struck: str) -> float:

@@ -81,6 +81,14 @@ class EtcdApi:
                 return answer is not None
         return False
 
+    def ask(self, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
+        """The first answer of any member, in the order of the URLs; None when none answers."""
+        for url in self._urls.values():
+            answer = self._post(url, path, body)
+            if answer is not None:
+                return answer
+        return None
+
     def healthy(self, site: str) -> bool:
         """Whether the site's member answers and knows a leader."""
         status = self._post(self._urls[site], "/v3/maintenance/status")

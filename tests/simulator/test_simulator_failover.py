@@ -22,10 +22,13 @@ LITERAL = (
     "edge.api_check={interval_s: 5, timeout_s: 2, fall: 3, rise: 2}",
     "edge.database_check={interval_s: 5, timeout_s: 2, fall: 3, rise: 2}",
     "database.lease={ttl_s: 30, loop_wait_s: 10, retry_timeout_s: 10}",
+    "database.failure_detector=null",
 )
+LEASE_ALONE = "database.failure_detector=null"
 VARIANTS = {
     "tuned": ("dual-m3-ultra", ()),
     "local": ("local", ()),
+    "lease-alone": ("dual-m3-ultra", (LEASE_ALONE,)),
     "literal": ("dual-m3-ultra", LITERAL),
     "open-sessions": (
         "local",
@@ -38,12 +41,13 @@ REQUESTS: dict[str, RequestName] = {"read": "lookup", "write": "note", "chat": "
 
 ALMOST = 1 - 1e-9
 BEST = Circumstances(
-    api_check=0.0, database_check=0.0, standby_check=0.0, lease_age=1.0, lease_scan=0.0,
+    api_check=0.0, database_check=0.0, standby_check=0.0, detector_check=0.0,
+    detector_acts_s=0.05, lease_age=1.0, lease_scan=0.0,
     etcd_leader_lost=False, election=0.0, promotion_s=0.3, reconnection=0.0,
 )  # fmt: skip
 WORST = Circumstances(
-    api_check=ALMOST, database_check=ALMOST, standby_check=ALMOST, lease_age=0.0,
-    lease_scan=ALMOST, etcd_leader_lost=False, election=ALMOST, promotion_s=3.0,
+    api_check=ALMOST, database_check=ALMOST, standby_check=ALMOST, detector_check=ALMOST,
+    detector_acts_s=0.5, lease_age=0.0, lease_scan=ALMOST, etcd_leader_lost=False, election=ALMOST, promotion_s=3.0,
     reconnection=ALMOST,
 )  # fmt: skip
 
@@ -89,7 +93,7 @@ def test_bound_is_reached_within_five_percent_by_the_worst_circumstances(
             design, fault, operation,
             replace(WORST, standby_check=phase, promotion_s=promotion, etcd_leader_lost=lost),
         )
-        for phase in np.linspace(0, ALMOST, 12)
+        for phase in np.clip(np.linspace(0, 1, 11) - 1e-6, 0, 1)
         for promotion in (2.8, 2.9, 3.0)
     )  # fmt: skip
     assert 0.95 * bound_s <= longest <= bound_s
@@ -118,10 +122,15 @@ def test_bounds_are_the_sums_one_can_do_by_hand() -> None:
     bounds = failover_bound_s(load_design("dual-m3-ultra", [WITHOUT_DATABASE]))
     # Checks: 5 + 3·2 + 2·0.5 = 12 s, then a connection attempt of 2 s and the client's pause.
     assert bounds["primary-power-loss"]["chat"] == pytest.approx(12 + 2 + 1)
-    assert bounds["primary-power-loss"]["write"] == pytest.approx(20 + 0.5 + 2 + 3 + 1 + 0.3 + 1)
+    # The failure detector's checks are the same 12 s; then half a second until the lease is revoked.
+    after_lease_s = 3 + 1 + 0.3 + 1
+    assert bounds["primary-power-loss"]["write"] == pytest.approx(12 + 0.5 + after_lease_s)
     # Refused at once: 5 + 2·0.5 = 6 s, the balancer's two further tries, the client's pause.
     assert bounds["primary-crash"]["chat"] == pytest.approx(6 + 2 + 1)
-    assert bounds["primary-crash"]["write"] == pytest.approx(20 + 0.5 + 3 + 1 + 0.3 + 1)
+    assert bounds["primary-crash"]["write"] == pytest.approx(6 + 0.5 + after_lease_s)
+    alone = failover_bound_s(load_design("dual-m3-ultra", [LEASE_ALONE]))
+    assert alone["primary-power-loss"]["write"] == pytest.approx(20 + 0.5 + 2 + after_lease_s)
+    assert alone["primary-crash"]["write"] == pytest.approx(20 + 0.5 + after_lease_s)
 
 
 def test_a_chat_about_a_patient_waits_for_the_database_as_a_read_does(dual: Design) -> None:
@@ -144,7 +153,8 @@ def test_detection_of_the_documents_checks_takes_ten_to_twenty_one_seconds() -> 
     assert marked_up_s(design.edge.database_check) == pytest.approx(10.0)
 
 
-def test_lease_ends_between_its_length_less_a_loop_and_its_length(dual: Design) -> None:
+def test_lease_ends_between_its_length_less_a_loop_and_its_length() -> None:
+    dual = load_design("dual-m3-ultra", [LEASE_ALONE])
     terms = resolve(dual, "primary-crash")
     random = np.random.default_rng(2)
     ends = [
@@ -156,9 +166,33 @@ def test_lease_ends_between_its_length_less_a_loop_and_its_length(dual: Design) 
     assert abs(np.mean(ends) - 15.25) <= 4 * math.sqrt((100 + 0.25) / 12 / 400)
 
 
+def test_a_failure_detector_ends_the_lease_after_its_checks_and_not_before(dual: Design) -> None:
+    """Silent: three times 2 s and two pauses of 0.5 s after 0 to 5 s, then up to half a second."""
+    terms = resolve(dual, "primary-power-loss")
+    random = np.random.default_rng(2)
+    ends = [
+        recover(dual, terms, draw_circumstances(dual, terms, random)).lease_s for _ in range(400)
+    ]
+    assert 7.05 <= min(ends) < 7.6
+    assert 11.9 < max(ends) <= 12.5
+
+
+def test_a_detector_never_makes_an_outage_longer(dual: Design) -> None:
+    """The same chance in both designs, replication by replication."""
+    alone = load_design("dual-m3-ultra", [LEASE_ALONE])
+    for fault in FAULTS:
+        terms, without = resolve(dual, fault), resolve(alone, fault)
+        for number in range(200):
+            chance = draw_circumstances(dual, terms, np.random.default_rng(number))
+            with_detector = recover(dual, terms, chance)
+            assert with_detector.connected_s <= recover(alone, without, chance).connected_s + 1e-9
+
+
 def test_losing_etcds_leader_with_the_node_restarts_the_lease() -> None:
     anywhere = variant("etcd-leader-anywhere")
-    on_primary = load_design("dual-m3-ultra", ["database.consensus.preferred_leader=mac-1"])
+    on_primary = load_design(
+        "dual-m3-ultra", ["database.consensus.preferred_leader=mac-1", LEASE_ALONE]
+    )
     terms = resolve(on_primary, "primary-crash")
     assert terms.etcd_leader_risk == 1.0
     assert resolve(anywhere, "primary-crash").etcd_leader_risk == pytest.approx(1 / 3)
@@ -182,7 +216,7 @@ def test_documents_settings_break_thirty_seconds_and_the_tuned_ones_hold() -> No
 
 def test_rise_two_alone_makes_the_worst_trials_break_thirty_seconds() -> None:
     """A lease of 20 s with B-04's checks: the median holds, some trials do not."""
-    design = load_design("dual-m3-ultra", LITERAL[:2])
+    design = load_design("dual-m3-ultra", [*LITERAL[:2], LEASE_ALONE])
     samples = failover_samples(design, seed=9, replications=200, faults=["primary-crash"])
     writes = samples[samples.operation == "write"].outage_s
     assert writes.median() < 30
@@ -215,7 +249,7 @@ def test_chat_does_not_notice_the_loss_of_a_primary_on_the_other_site() -> None:
     writes = samples[samples.operation == "write"]
     assert (chat.detect_s == 0).all()
     assert chat.outage_s.median() < 5
-    assert writes.outage_s.min() > 12
+    assert writes.outage_s.min() > 7
 
 
 def test_terms_of_every_trial_explain_its_outage(local: Design) -> None:
