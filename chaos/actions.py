@@ -20,9 +20,9 @@ def lose_power_of_primary(stack_directory: str, fault_log: str) -> dict[str, Any
     """Take the power from whichever hospital site holds the primary database.
 
     Nothing of the site runs from one moment to the next, and its peers hear nothing: no reset, no
-    goodbye, as with a machine without power. (On plain loopback the kernel goes on accepting
-    connections for it; they stay silent.) Nothing comes back: :func:`restore_power` kills what is
-    frozen before it starts the site again.
+    goodbye, as with a machine without power. (Without networks of its own the stack freezes the
+    site: on plain loopback the kernel goes on accepting connections for it; they stay silent.)
+    Nothing comes back: :func:`restore_power` starts the site again from what its disk holds.
 
     Returns the site and the times between which the power went.
     """
@@ -32,10 +32,13 @@ def lose_power_of_primary(stack_directory: str, fault_log: str) -> dict[str, Any
         if site is None:
             raise ActivityFailed("no hospital site holds the primary database")
         fault = Fault(
-            "primary-power-loss", site, injected_s=time.monotonic(), detail="site frozen as one"
+            "primary-power-loss",
+            site,
+            injected_s=time.monotonic(),
+            detail="cut off and killed" if handle.can_partition else "frozen as one",
         )
         write_faults(Path(fault_log), [*read_faults(Path(fault_log)), fault])
-        handle.freeze(site)
+        handle.lose_power(site)
         landed_s = time.monotonic()
     except StackError as error:
         raise ActivityFailed(f"the power could not be taken: {error}") from error

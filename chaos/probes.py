@@ -50,7 +50,11 @@ def stack_is_whole(stack_directory: str) -> bool:
 
 def api_answers(stack_directory: str) -> bool:
     """Whether the API answers through the edge, where clients are."""
-    return _answers(_attach(stack_directory).api_url, "/health", timeout_s=2.0)
+    try:
+        with _attach(stack_directory).http_client(timeout_s=2.0) as client:
+            return client.get("/health").status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
 
 
 def power_is_lost(stack_directory: str, fault_log: str) -> dict[str, Any]:
@@ -69,7 +73,7 @@ def power_is_lost(stack_directory: str, fault_log: str) -> dict[str, Any]:
         for service in ("patroni", "api")
         if _speaks(handle.endpoint(fault.site, service), _SILENCE_S)
     ]
-    if state != "frozen" or alive:
+    if state not in {"frozen", "dead"} or alive:
         raise ActivityFailed(f"{fault.site} is {state}, and these answer: {alive or 'none'}")
     write_faults(Path(fault_log), [*faults[:-1], replace(fault, confirmed=True)])
     return {"site": fault.site, "state": state, "landed_s": fault.landed_s}
@@ -108,13 +112,6 @@ def _attach(stack_directory: str) -> StackHandle:
         return StackHandle.attach(Path(stack_directory))
     except StackError as error:
         raise ActivityFailed(str(error)) from error
-
-
-def _answers(url: str, path: str, *, timeout_s: float) -> bool:
-    try:
-        return httpx.get(f"{url}{path}", timeout=timeout_s).status_code == httpx.codes.OK
-    except httpx.HTTPError:
-        return False
 
 
 def _speaks(endpoint: Endpoint, timeout_s: float) -> bool:
