@@ -18,6 +18,7 @@ from evidence import Estimate, Outcome, Run, Verdict
 from evidence.record import RecordError
 from evidence.verdict import Bound, judge_interval, judge_trials
 from reports import wording
+from reports.lag import lags_of
 from reports.latency import (
     Calm,
     Clock,
@@ -93,6 +94,8 @@ def _judge_one(
         return _judge_fault(objective, runs, trials)
     if objective.metric in LATENCY_METRICS:
         return _judge_latency(objective, runs, design)
+    if objective.metric == "replication_lag_s":
+        return _judge_lag(objective, runs, design)
     return _judge_unmeasured(objective, runs)
 
 
@@ -158,10 +161,34 @@ def _judge_latency(objective: Objective, runs: Sequence[Run], design: Design) ->
     )
 
 
+def _judge_lag(objective: Objective, runs: Sequence[Run], design: Design) -> Judgement:
+    """Each sample, a second apart while nothing was broken, is a trial of the bound."""
+    sampled = lags_of(runs, design)
+    lags = [lag_s for _, own in sampled for lag_s in own]
+    bound = bound_of(objective)
+    outcome, _, needed = judge_trials(lags, bound)
+    late = sum(not bound.met_by(lag_s) for lag_s in lags)
+    reason = f"{late} of {wording.plural(len(lags), 'sample')}, a second apart, broke the bound"
+    if not lags:
+        reason = "no run records the replication lag"
+    elif outcome == "inconclusive":
+        reason += f"; {needed - len(lags)} more are needed"
+    return _judgement(
+        objective,
+        runs,
+        outcome=outcome,
+        reason=reason,
+        measured=median_of_trials(lags),
+        n=len(lags),
+        needed=needed,
+        evidence=[run for run, _ in sampled],
+        figures=[(run, max(own)) for run, own in sampled],
+    )
+
+
 def _judge_unmeasured(objective: Objective, runs: Sequence[Run]) -> Judgement:
     reasons = {
         "availability": "a year's uptime is predicted, not measured: no run is a year long",
-        "replication_lag_s": "no run records the replication lag",
     }
     return _judgement(
         objective,
