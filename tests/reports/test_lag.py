@@ -21,7 +21,14 @@ FAULT_S = RAMP_S + 100.0
 
 def chaos_run(root: Path, samples: list[LagSample]) -> Run:
     design = local_design()
-    requests = pd.DataFrame({"intended_s": [0.0, FAULT_S + 60]})
+    requests = pd.DataFrame(
+        {
+            "request_id": ["a", "b"], "user": 1, "operation": "login", "attempt": 1,
+            "intended_s": [0.0, FAULT_S + 60], "sent_s": [0.0, FAULT_S + 60],
+            "first_byte_s": [0.1, FAULT_S + 60.1], "finished_s": [0.1, FAULT_S + 60.1],
+            "outcome": "ok",
+        }
+    )  # fmt: skip
     faults = pd.DataFrame({"injected_s": [FAULT_S]})
     writer = RunWriter(
         root, kind="load", design_document=json_document(design), design_hash=design_hash(design),
