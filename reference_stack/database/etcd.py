@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 
 from architecture.replication import Consensus
+from reference_stack import plain_http
 from reference_stack.addresses import AddressPlan
 
 log = logging.getLogger("consensus")
@@ -98,7 +99,7 @@ class EtcdApi:
         self, url: str, path: str, body: dict[str, Any] | None = None
     ) -> dict[str, Any] | None:
         try:
-            answer = httpx.post(f"{url}{path}", json=body or {}, timeout=self._timeout_s)
+            answer = plain_http.post(f"{url}{path}", json=body or {}, timeout=self._timeout_s)
             document: dict[str, Any] = answer.json()
         except (httpx.HTTPError, ValueError):
             return None
