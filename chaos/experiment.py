@@ -20,7 +20,7 @@ from chaos import toolkit
 from chaos.errors import ExperimentError, StackNotWholeError
 from chaos.faults import Fault, faults_table, read_faults
 from chaos.guard import mended, terminable
-from chaos.ledger import LedgerUnreadError, mark_found, read_back
+from chaos.ledger import LedgerUnreadError, mark_found, read_back, with_snapshot
 from chaos.measures import OPERATIONS
 from chaos.observer import Event, Observer, events_table
 from chaos.outcome import Evidence, client_events, outcome_document
@@ -28,6 +28,7 @@ from chaos.steady import STEADY_DEADLINE_S, wait_until_steady
 from chaos.toolkit import Progress, experiment_names
 from evidence.record import RunWriter, json_document
 from load.errors import LoadError
+from load.lag import LagSampler, lag_table
 from load.process import DRAIN_S, LoadProcess, check_accounts, start_load
 from load.run import SPAWN_GRACE_S, clinician_usernames
 from load.settings import PROCESS_LOG
@@ -115,23 +116,29 @@ def run_experiment(
         tempfile.TemporaryDirectory(prefix="prontuario-chaos-") as folder,
         mended(handle),
         Observer(handle) as observer,
+        LagSampler(handle) as lag,
     ):
         output = Path(folder)
         course = _carry_out(plan, handle, output, run.file("chaostoolkit.log"), progress)
         requests = pd.read_parquet(output / "requests.parquet")
         ledger, unread = _read_ledger(pd.read_parquet(output / "ledger.parquet"), handle, progress)
+        faults = read_faults(_fault_log(output))
+        landed_s = faults[-1].landed_s if faults else math.nan
+        ledger, brought_back = with_snapshot(ledger, _snapshot(output), landed_s)
         evidence = Evidence(
             experiment=name,
             requests=requests,
             ledger=ledger,
-            faults=read_faults(_fault_log(output)),
+            faults=faults,
             steady_from_s=course.steady_from_s,
             until_s=course.until_s,
             load_cpu_share=course.load_cpu_share,
             notes=[*toolkit.failures(course.journal), *unread],
+            brought_back=brought_back,
             prediction=prediction_run,
         )
         _record(run, evidence, course, observer)
+        run.write_table("replication_lag", lag_table(lag.samples()))
         shutil.copyfile(output / PROCESS_LOG, run.file(PROCESS_LOG))
         run.finish(outcome_document(evidence))
     return run.path
@@ -144,9 +151,9 @@ def _carry_out(
     ramp_s = handle.design.workload.ramp_s
     before_s = ramp_s + SPAWN_GRACE_S + plan.steady_s + STEADY_DEADLINE_S
     with start_load(
-        handle.api_url, handle.design, handle.secret("clinicians"), usernames=plan.usernames,
+        handle.api_urls, handle.design, handle.secret("clinicians"), usernames=plan.usernames,
         users=plan.users, duration_s=before_s + FAULT_DEADLINE_S + plan.settle_s, seed=plan.seed,
-        output=output,
+        output=output, certificate_authority=handle.certificate_authority,
     ) as load:  # fmt: skip
         progress(f"{plan.users} clinicians arrive over {ramp_s:g} s")
         load.wait_until_spawned(ramp_s + SPAWN_GRACE_S)
@@ -174,11 +181,16 @@ def _configuration(handle: StackHandle, load: LoadProcess, output: Path) -> dict
         "stack_directory": str(handle.directory),
         "request_log": str(load.request_log),
         "fault_log": str(_fault_log(output)),
+        "snapshot": str(_snapshot(output)),
     }
 
 
 def _fault_log(output: Path) -> Path:
     return output / "faults.json"
+
+
+def _snapshot(output: Path) -> Path:
+    return output / "found-at-recovery.json"
 
 
 def _check_journal(journal: toolkit.Journal) -> None:

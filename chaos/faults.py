@@ -23,7 +23,9 @@ FAULT_TYPES: Final = {
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault on one site. Times are seconds of CLOCK_MONOTONIC, NaN for what has not happened.
+    """One fault; ``site`` names what it struck, several with commas.
+
+    Times are seconds of CLOCK_MONOTONIC, NaN for what has not happened.
 
     ``injected_s`` is when it was asked for, ``landed_s`` when it was in force, ``restored_s`` when
     the site was started again. ``confirmed`` says that a probe saw it in force from outside.
@@ -36,6 +38,11 @@ class Fault:
     restored_s: float = math.nan
     confirmed: bool = False
     detail: str = ""
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """The sites it struck."""
+        return tuple(self.site.split(", "))
 
 
 def read_faults(log: Path) -> list[Fault]:

@@ -8,27 +8,29 @@ from contextlib import contextmanager
 
 from chaoslib.exceptions import ActivityFailed
 
-from chaos.actions import restore_power
+from chaos.actions import lead_back, mend_network, restore_power
 from chaos.errors import ExperimentError
 from reference_stack.handle import StackHandle
 
 
 @contextmanager
 def mended(handle: StackHandle) -> Iterator[None]:
-    """Whatever ends the block, no hospital site is left without power.
+    """Whatever ends the block, no site is left without power or cut off, nor the cloud in the lead.
 
     Usually the experiment's rollbacks have seen to that, and nothing is done. Ctrl-C and SIGTERM
     are ignored until it is sure.
 
     Raises:
-        ExperimentError: when a site could not be started again.
+        ExperimentError: when something of it could not be undone.
     """
     try:
         yield
     finally:
         with _undisturbed():
             try:
+                mend_network(str(handle.directory))
                 restore_power(str(handle.directory))
+                lead_back(str(handle.directory))
             except ActivityFailed as error:
                 raise ExperimentError(
                     f"{error}; end the stack with `testbed stack down` and start it again"

@@ -19,7 +19,7 @@ class Evidence:
     """All that an experiment has to show. Times are seconds of CLOCK_MONOTONIC.
 
     ``load_cpu_share`` is the share of one processor core that the load itself took; near 1 it would
-    be measuring itself.
+    be measuring itself. ``brought_back`` counts lost notes that a way back brought in again.
     """
 
     experiment: str
@@ -30,6 +30,7 @@ class Evidence:
     until_s: float
     load_cpu_share: float
     notes: list[str] = field(default_factory=list)
+    brought_back: int = 0
     prediction: str | None = None
 
     @property
@@ -98,6 +99,7 @@ def outcome_document(evidence: Evidence) -> dict[str, JsonValue]:
             for name, request in OPERATIONS.items()
         },
         **asdict(ledger),
+        "brought_back": evidence.brought_back,
         "steady_from_s": evidence.steady_from_s,
         "until_s": evidence.until_s,
         "load_cpu_share": None if math.isnan(evidence.load_cpu_share) else evidence.load_cpu_share,

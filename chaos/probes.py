@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from typing import Any
 import httpx
 from chaoslib.exceptions import ActivityFailed
 
-from chaos.faults import read_faults, write_faults
+from chaos.faults import Fault, read_faults, write_faults
+from chaos.ledger import LedgerUnreadError, keep_snapshot, read_back
 from chaos.recovery import RecoveryWatch
+from load.tables import RequestLog
 from reference_stack.addresses import Endpoint
 from reference_stack.bringup import wait_until_whole
 from reference_stack.errors import StackError
@@ -21,8 +24,11 @@ from reference_stack.handle import StackHandle
 __all__ = [
     "api_answers",
     "clients_are_served_again",
+    "notes_at_recovery",
     "power_is_lost",
     "primary_exists",
+    "primary_moved",
+    "site_is_cut_off",
     "stack_becomes_whole",
     "stack_is_whole",
 ]
@@ -60,23 +66,64 @@ def api_answers(stack_directory: str) -> bool:
 def power_is_lost(stack_directory: str, fault_log: str) -> dict[str, Any]:
     """Confirm from outside that the last fault is in force, and note it.
 
-    Nothing of the site runs, and neither its Patroni nor its API answers within half a second.
+    Nothing of its sites runs, and nothing of them answers within half a second.
     """
-    faults = read_faults(Path(fault_log))
+    fault = _landed_fault(Path(fault_log))
+    handle = _attach(stack_directory)
+    states = {site: status.state for site, status in handle.status().items()}
+    running = [site for site in fault.sites if states[site] not in {"frozen", "dead"}]
+    alive = _speaking(handle, fault.sites)
+    if running or alive:
+        words = f"running: {running or 'none'}, these answer: {alive or 'none'}"
+        raise ActivityFailed(f"the power of {fault.site} is not lost; {words}")
+    _note_confirmed(Path(fault_log))
+    return {"sites": list(fault.sites), "landed_s": fault.landed_s}
+
+
+def site_is_cut_off(stack_directory: str, fault_log: str) -> dict[str, Any]:
+    """Confirm that the last fault's sites run, and that nobody reaches them; and note it."""
+    fault = _landed_fault(Path(fault_log))
+    handle = _attach(stack_directory)
+    states = {site: status.state for site, status in handle.status().items()}
+    isolated = handle.broken_network()["isolated"]
+    alive = _speaking(handle, fault.sites)
+    for site in fault.sites:
+        if states[site] != "running" or site not in isolated or alive:
+            words = f"it is {states[site]}; isolated: {isolated}; these answer: {alive or 'none'}"
+            raise ActivityFailed(f"{site} is not cut off: {words}")
+    _note_confirmed(Path(fault_log))
+    return {"sites": list(fault.sites), "landed_s": fault.landed_s}
+
+
+def primary_moved(stack_directory: str, fault_log: str) -> str:
+    """Confirm that another site than before the last fault holds the primary database."""
+    fault = _landed_fault(Path(fault_log))
+    primary = _attach(stack_directory).primary()
+    if primary is None or primary in fault.sites:
+        raise ActivityFailed(f"the primary is {primary}, it was {fault.site}")
+    return primary
+
+
+def _landed_fault(log: Path) -> Fault:
+    faults = read_faults(log)
     if not faults or math.isnan(faults[-1].landed_s):
         raise ActivityFailed("no fault was injected")
-    fault = faults[-1]
-    handle = _attach(stack_directory)
-    state = handle.status()[fault.site].state
-    alive = [
-        service
-        for service in ("patroni", "api")
-        if _speaks(handle.endpoint(fault.site, service), _SILENCE_S)
+    return faults[-1]
+
+
+def _note_confirmed(log: Path) -> None:
+    faults = read_faults(log)
+    write_faults(log, [*faults[:-1], replace(faults[-1], confirmed=True)])
+
+
+def _speaking(handle: StackHandle, sites: Sequence[str]) -> list[str]:
+    """Services of the sites that say anything, be it an error."""
+    return [
+        f"{service} of {site}"
+        for site in sites
+        for service in ("patroni", "api", "balancer-stats")
+        if _speaks(handle.endpoint(site, service), _SILENCE_S)
     ]
-    if state not in {"frozen", "dead"} or alive:
-        raise ActivityFailed(f"{fault.site} is {state}, and these answer: {alive or 'none'}")
-    write_faults(Path(fault_log), [*faults[:-1], replace(fault, confirmed=True)])
-    return {"site": fault.site, "state": state, "landed_s": fault.landed_s}
 
 
 def clients_are_served_again(fault_log: str, request_log: str, timeout_s: float) -> dict[str, Any]:
@@ -94,6 +141,38 @@ def clients_are_served_again(fault_log: str, request_log: str, timeout_s: float)
     if late:
         raise ActivityFailed(f"not recovered after {timeout_s:g} s: {', '.join(late)}")
     return {name: recovery.time_s for name, recovery in recoveries.items()}
+
+
+def notes_at_recovery(
+    stack_directory: str, request_log: str, fault_log: str, snapshot: str
+) -> dict[str, int]:
+    """Read back the notes acknowledged before the last fault, now that clients are served again.
+
+    For faults after which a way back may bring lost notes in again: what is lost for clients is
+    what is missing now.
+    """
+    fault = _landed_fault(Path(fault_log))
+    handle = _attach(stack_directory)
+    notes = {
+        attempt.request_id
+        for attempt in RequestLog(Path(request_log)).new_attempts()
+        if attempt.operation == "note" and attempt.outcome == "ok"
+        and attempt.finished_s < fault.landed_s
+    }  # fmt: skip
+    try:
+        found = read_back(_serving_dsn(handle), sorted(notes))
+    except LedgerUnreadError as error:
+        raise ActivityFailed(str(error)) from error
+    keep_snapshot(Path(snapshot), found)
+    return {"acknowledged": len(notes), "found": len(found)}
+
+
+def _serving_dsn(handle: StackHandle) -> str:
+    """The cloud's own server when no node of the hospital is primary: the edge may be lost too."""
+    standby = handle.design.database.cloud_standby
+    if handle.primary() is None and standby is not None:
+        return handle.database_dsn(standby.site)
+    return handle.database_dsn()
 
 
 def stack_becomes_whole(stack_directory: str, timeout_s: float) -> bool:

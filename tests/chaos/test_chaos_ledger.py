@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chaos.ledger import mark_found
+from chaos.ledger import keep_snapshot, mark_found, with_snapshot
 from chaos.measures import reconcile
+from load.tables import LEDGER_TYPES
 from tests.chaos.hand_made import LANDED_S, ledger
 
 NAN = math.nan
@@ -93,3 +96,29 @@ def test_rpo_is_zero_exactly_when_nothing_at_risk_was_lost(
         assert counted.rpo_s is None
     else:
         assert counted.rpo_s == pytest.approx(max([0.0, *(LANDED_S - s for s in lost)]))
+
+
+def test_what_the_way_back_brings_in_again_was_lost_all_the_same(tmp_path: Path) -> None:
+    ledger = mark_found(hand_made_ledger([("a", 10.0), ("b", 20.0), ("c", 40.0)]), {"a", "b", "c"})
+    snapshot = tmp_path / "found.json"
+    keep_snapshot(snapshot, {"a"})
+    judged, brought_back = with_snapshot(ledger, snapshot, landed_s=30.0)
+    assert brought_back == 1
+    assert judged.set_index("client_id")["found"].to_dict() == {"a": True, "b": False, "c": True}
+    account = reconcile(judged, 30.0)
+    assert (account.lost, account.rpo_s) == (1, 10.0)
+    untouched, none = with_snapshot(ledger, tmp_path / "none.json", landed_s=30.0)
+    assert none == 0
+    pd.testing.assert_frame_equal(untouched, ledger)
+
+
+def hand_made_ledger(notes: list[tuple[str, float]]) -> pd.DataFrame:
+    rows = [
+        {
+            "client_id": name, "writer": 1, "sequence": number, "intended_s": acknowledged_s - 1,
+            "sent_s": acknowledged_s - 1, "acknowledged_s": acknowledged_s,
+            "outcome": "acknowledged", "found": pd.NA,
+        }
+        for number, (name, acknowledged_s) in enumerate(notes)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=list(LEDGER_TYPES)).astype(LEDGER_TYPES)

@@ -159,6 +159,6 @@ def test_probes_of_a_fault_fail_when_there_is_none(tmp_path: Path) -> None:
 
 def test_actions_say_when_no_stack_runs(tmp_path: Path) -> None:
     with pytest.raises(ActivityFailed, match="there is no stack here"):
-        actions.lose_power_of_primary(str(tmp_path), str(tmp_path / "faults.json"))
+        actions.lose_power(str(tmp_path), str(tmp_path / "faults.json"), "primary-power-loss")
     with pytest.raises(ActivityFailed, match="there is no stack here"):
         actions.restore_power(str(tmp_path))
