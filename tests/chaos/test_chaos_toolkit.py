@@ -19,7 +19,9 @@ from chaos import actions, probes, toolkit
 from chaos.faults import Fault, faults_table, read_faults, write_faults
 
 ROOT = Path(__file__).parents[2]
-VARIABLES = ("PRONTUARIO_STACK", "PRONTUARIO_REQUEST_LOG", "PRONTUARIO_FAULT_LOG")
+VARIABLES = (
+    "PRONTUARIO_STACK", "PRONTUARIO_REQUEST_LOG", "PRONTUARIO_FAULT_LOG", "PRONTUARIO_SNAPSHOT",
+)  # fmt: skip
 
 
 def activity(function: str, kind: str = "action", **arguments: str) -> toolkit.Document:
