@@ -1,0 +1,1 @@
+"""What watches the stack: Prometheus, Alertmanager, exporters, rules, a page for a failover."""
