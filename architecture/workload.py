@@ -55,6 +55,14 @@ class Client(Strict):
     chat_timeout_s: Positive
     retry_backoff_s: NonNegative = Field(description="pause before the same request is tried again")
     attempts: int = Field(ge=1, le=1000)
+    connect_timeout_s: Positive = Field(default=2, description="for TCP and TLS together")
+    leave_after_s: Positive = Field(
+        default=5,
+        description="to which no connection opened for so long, that way in is left for the next",
+    )
+    return_after_s: Positive = Field(
+        default=30, description="how often a client looks whether an earlier way in is back"
+    )
 
 
 class Workload(Strict):

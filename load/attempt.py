@@ -37,6 +37,7 @@ class Attempt:
     mode: str
     tokens: int
     error: str
+    endpoint: str = ""
 
 
 def outcome_of_status(status: int, problem: str) -> Outcome:

@@ -18,7 +18,8 @@ from architecture.workload import RequestName, Step
 from load import calls, texts
 from load.attempt import Attempt, worth_repeating
 from load.calls import Call
-from load.exchange import Answer, Line
+from load.exchange import Answer, attempt
+from load.line import Line
 from load.listener import Listener
 from load.settings import KnownPatient, LoadSettings
 from reference_stack.hospital.clinicians import clinician_password
@@ -54,7 +55,7 @@ class Clinician(User):
         self._number = next(self.ward.numbers) % settings.users
         self._username = settings.usernames[self._number]
         client = settings.design.workload.client
-        self._line = Line(settings.url, max(client.timeout_s, client.chat_timeout_s))
+        self._line = Line(settings.urls, client, settings.certificate_authority)
         self._token = ""
         self._requests = 0
         self._notes = 0
@@ -142,8 +143,8 @@ class Clinician(User):
         client = self.ward.settings.design.workload.client
         request_id = call.key or str(self._request_id())
         answer = Answer()
-        for attempt in range(1, client.attempts + 1):
-            answer = self._attempt(call, request_id, attempt, intended_s)
+        for number in range(1, client.attempts + 1):
+            answer = self._attempt(call, request_id, number, intended_s)
             if not worth_repeating(answer.outcome, answer.status):
                 return answer
             if answer.status == 401:  # noqa: PLR2004
@@ -162,13 +163,13 @@ class Clinician(User):
         self._requests += 1
         return uuid5(self.ward.settings.run_id, f"request {self._number} {self._requests}")
 
-    def _attempt(self, call: Call, request_id: str, attempt: int, intended_s: float) -> Answer:
+    def _attempt(self, call: Call, request_id: str, number: int, intended_s: float) -> Answer:
         client = self.ward.settings.design.workload.client
         answer = Answer()
         sent_s = time.monotonic()
         timeout_s = client.chat_timeout_s if call.streamed else client.timeout_s
         try:
-            self._line.attempt(call, self._token, timeout_s, answer)
+            attempt(self._line, call, self._token, timeout_s, answer)
         finally:
             self.ward.listener.record(
                 Attempt(
@@ -176,7 +177,7 @@ class Clinician(User):
                     user=self._number,
                     journey=self._journey,
                     operation=call.operation,
-                    attempt=attempt,
+                    attempt=number,
                     intended_s=intended_s,
                     sent_s=sent_s,
                     first_byte_s=answer.first_byte_s,
@@ -187,6 +188,7 @@ class Clinician(User):
                     mode=answer.mode,
                     tokens=answer.tokens,
                     error=answer.error,
+                    endpoint=answer.endpoint,
                 )
             )
             self._tell_locust(call, sent_s, answer)

@@ -23,6 +23,7 @@ site            X-Prontuario-Site of the answer, or empty
 mode            X-Prontuario-Mode of the answer, or empty
 tokens          answer tokens of a chat, else 0
 error           what went wrong, in words; ``stopped``: the load itself cut the attempt off
+endpoint        HOST:PORT of the way in it was sent to, empty when it was never sent
 ==============  ===================================================================================
 
 ``ledger``: one row a note, however often it was tried.

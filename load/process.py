@@ -7,6 +7,7 @@ import math
 import os
 import resource
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -135,13 +136,13 @@ class LoadProcess:
 
 
 def start_load(
-    stack_url: str, design: Design, secret: str, *, usernames: Sequence[str], users: int,
-    duration_s: float, seed: int, output: Path,
+    stack_urls: Sequence[str], design: Design, secret: str, *, usernames: Sequence[str], users: int,
+    duration_s: float, seed: int, output: Path, certificate_authority: Path | None = None,
 ) -> LoadProcess:  # fmt: skip
     """Start a load in a process of its own.
 
     Args:
-        stack_url: Where clients talk to the system.
+        stack_urls: Where clients talk to the system, in the order in which they try.
         design: Its workload says what the clinicians do.
         secret: The hospital's secret for clinicians' passwords.
         usernames: Accounts; each user has its own.
@@ -149,6 +150,7 @@ def start_load(
         duration_s: After which the load ends by itself, the ramp included.
         seed: Of think times, choices and texts.
         output: An empty folder for the log and the tables.
+        certificate_authority: Who vouches for https URLs (PEM).
 
     Raises:
         InputError: when there are more users than accounts or open files allow.
@@ -157,14 +159,15 @@ def start_load(
     check_accounts(users, usernames)
     check_open_files(users)
     settings = LoadSettings(
-        url=stack_url,
+        urls=tuple(stack_urls),
+        certificate_authority=certificate_authority,
         design=design,
         users=users,
         duration_s=duration_s,
         seed=seed,
         run_id=uuid4(),
         usernames=tuple(usernames[:users]),
-        patients=_known_patients(stack_url, usernames[0], secret),
+        patients=_known_patients(stack_urls[0], certificate_authority, usernames[0], secret),
         parent=os.getpid(),
     )
     write_settings(settings, output)
@@ -216,15 +219,19 @@ def _command(settings: LoadSettings) -> list[str]:
     rate = settings.users / ramp_s if ramp_s > 0 else settings.users
     return [
         sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--only-summary",
-        "--host", settings.url, "--users", str(settings.users), "--spawn-rate", f"{rate:.6f}",
+        "--host", settings.urls[0], "--users", str(settings.users), "--spawn-rate", f"{rate:.6f}",
         "--run-time", f"{math.ceil(settings.duration_s)}s", "--stop-timeout", str(DRAIN_S),
         "--loglevel", "WARNING",
     ]  # fmt: skip
 
 
-def _known_patients(url: str, username: str, secret: str) -> tuple[KnownPatient, ...]:
+def _known_patients(
+    url: str, authority: Path | None, username: str, secret: str
+) -> tuple[KnownPatient, ...]:
+    cafile = str(authority) if authority is not None else None
+    trusted = ssl.create_default_context(cafile=cafile)
     try:
-        with httpx.Client(base_url=url, timeout=10.0, trust_env=False) as client:
+        with httpx.Client(base_url=url, verify=trusted, timeout=10.0, trust_env=False) as client:
             credentials = {"username": username, "password": clinician_password(secret, username)}
             login = client.post("/v1/login", json=credentials).raise_for_status()
             headers = {"Authorization": f"Bearer {login.json()['access_token']}"}

@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from architecture.loading import design_hash
 from evidence.record import RunWriter, json_document
 from load.errors import LoadError
+from load.lag import LagSampler, lag_table
 from load.process import DRAIN_S, check_accounts, start_load
 from load.settings import PROCESS_LOG
 from reference_stack.handle import StackHandle
@@ -66,10 +67,11 @@ def run_load(
     ramp_s = design.workload.ramp_s
     with run, tempfile.TemporaryDirectory(prefix="prontuario-load-") as folder:
         load = start_load(
-            handle.api_url, design, handle.secret("clinicians"), usernames=usernames, users=users,
+            handle.api_urls, design, handle.secret("clinicians"), usernames=usernames, users=users,
             duration_s=ramp_s + duration_s + SPAWN_GRACE_S, seed=seed, output=Path(folder),
+            certificate_authority=handle.certificate_authority,
         )  # fmt: skip
-        with load:
+        with load, LagSampler(handle) as lag:
             progress(f"{users} clinicians arrive over {ramp_s:g} s")
             load.wait_until_spawned(ramp_s + SPAWN_GRACE_S)
             began_s = time.monotonic()
@@ -80,6 +82,7 @@ def run_load(
             tables = load.stop()
         requests = pd.read_parquet(tables / "requests.parquet")
         run.write_table("requests", requests)
+        run.write_table("replication_lag", lag_table(lag.samples()))
         run.write_table("ledger", pd.read_parquet(tables / "ledger.parquet"))
         shutil.copyfile(tables / PROCESS_LOG, run.file(PROCESS_LOG))
         run.finish(

@@ -32,7 +32,10 @@ class KnownPatient(Strict):
 class LoadSettings(Strict):
     """One load: who asks what, where, and for how long."""
 
-    url: str
+    urls: tuple[str, ...] = Field(min_length=1, description="ways in, in the order to try them")
+    certificate_authority: Path | None = Field(
+        default=None, description="PEM file of who vouches for https ways in"
+    )
     design: Design
     users: int = Field(ge=1)
     duration_s: Positive = Field(description="run time in all, the ramp included")

@@ -51,6 +51,8 @@ PORTS = {
     "postgres-exporter": 9187,
     "redis-exporter": 9121,
     "stack-exporter": 9200,
+    "database-keeper": 8302,
+    "documents-rsync": 8201,
 }
 Network = Literal["namespaces", "addresses", "ports"]
 

@@ -23,6 +23,7 @@ from reference_stack.edge.tls import make_certificates
 from reference_stack.errors import StackError, StackNotRunningError
 from reference_stack.handle import StackHandle
 from reference_stack.hospital.seed import seed_hospital
+from reference_stack.monitoring.database import prepare_database as prepare_monitoring
 from reference_stack.preconditions import clear, require_fit_machine
 from reference_stack.render import render
 from reference_stack.rendering import (
@@ -234,9 +235,7 @@ def _prepare_database(handle: StackHandle, seed: int, progress: Progress) -> Non
             sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(password))
         )
         connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
-    url = database_url(
-        write_endpoints(handle.design, handle.addresses), DATABASE_USER, password
-    )
+    url = database_url(write_endpoints(handle.design, handle.addresses), DATABASE_USER, password)
     migrate(url)
     seed_hospital(
         url,
@@ -245,3 +244,5 @@ def _prepare_database(handle: StackHandle, seed: int, progress: Progress) -> Non
         clinicians=handle.design.workload.users,
         seed=seed,
     )
+    if handle.design.sites_with("monitoring"):
+        prepare_monitoring(handle.database_dsn(), read_secret(handle.directory, "monitoring"))

@@ -11,6 +11,7 @@ from typing import Any
 
 from architecture.design import Design
 from reference_stack.addresses import AddressPlan, Endpoint
+from reference_stack.edge.shared_address import shared_address
 from reference_stack.secrets import read_secret
 from reference_stack.site.description import ServiceSpec
 
@@ -86,15 +87,27 @@ class SiteContext:
         return self.service(name, [sys.executable, "-m", module, "--settings", path], environment)
 
 
-def write_endpoint(design: Design, addresses: AddressPlan, site: str | None) -> Endpoint:
-    """Where to connect for PostgreSQL: a site's own server, or the write path through the edge."""
+def write_endpoints(
+    design: Design, addresses: AddressPlan, site: str | None = None
+) -> tuple[Endpoint, ...]:
+    """Where to connect for PostgreSQL, in the order to try them.
+
+    A site's own server; or, for None, the write path through the edge: the balancers' shared
+    address, and where there is none each balancer.
+    """
     if site is not None:
-        return addresses.endpoint(site, "database")
-    return addresses.endpoint(design.sites_with("balancer")[0], "balancer-database")
+        return (addresses.endpoint(site, "database"),)
+    balancers = [
+        addresses.endpoint(balancer, "balancer-database")
+        for balancer in design.sites_with("balancer")
+    ]
+    shared = shared_address(design, addresses)
+    return (Endpoint(shared, balancers[0].port),) if shared is not None else tuple(balancers)
 
 
 def database_url(
-    endpoint: Endpoint, user: str, password: str, database: str = DATABASE_NAME
+    endpoints: Sequence[Endpoint], user: str, password: str, database: str = DATABASE_NAME
 ) -> str:
-    """A libpq URL; the secrets are URL-safe by construction."""
-    return f"postgresql://{user}:{password}@{endpoint.host}:{endpoint.port}/{database}"
+    """A libpq URL, which tries the endpoints in order; the secrets are URL-safe by construction."""
+    hosts = ",".join(str(endpoint) for endpoint in endpoints)
+    return f"postgresql://{user}:{password}@{hosts}/{database}"

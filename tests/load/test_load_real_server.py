@@ -32,8 +32,8 @@ SPAWN_DEADLINE_S = 60
 def start(server: WardServer, design: Design, output: Path, duration_s: float = 60) -> LoadProcess:
     output.mkdir()
     return start_load(
-        server.url, design, SECRET, usernames=ACCOUNTS, users=USERS, duration_s=duration_s, seed=7,
-        output=output,
+        [server.url], design, SECRET, usernames=ACCOUNTS, users=USERS, duration_s=duration_s,
+        seed=7, output=output,
     )  # fmt: skip
 
 
@@ -226,7 +226,7 @@ from architecture import Design
 from load.process import start_load
 folder = Path({str(tmp_path)!r})
 load = start_load(
-    {server.url!r}, Design.model_validate_json((folder / "design.json").read_text()), {SECRET!r},
+    [{server.url!r}], Design.model_validate_json((folder / "design.json").read_text()), {SECRET!r},
     usernames={ACCOUNTS!r}, users={USERS}, duration_s=600, seed=1, output=folder / "load",
 )
 load.wait_until_spawned(60)
@@ -248,8 +248,8 @@ def test_a_wrong_secret_is_said_before_anything_is_started(
 ) -> None:
     with pytest.raises(LoadError, match="0001 cannot log in"):
         start_load(
-            server.url, design, "another secret", usernames=ACCOUNTS, users=1, duration_s=1, seed=1,
-            output=tmp_path,
+            [server.url], design, "another secret", usernames=ACCOUNTS, users=1, duration_s=1,
+            seed=1, output=tmp_path,
         )  # fmt: skip
     assert list(tmp_path.glob("*.json")) == []
 
@@ -257,7 +257,7 @@ def test_a_wrong_secret_is_said_before_anything_is_started(
 def test_more_users_than_accounts_are_refused(design: Design, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="allowed: 1 to 10"):
         start_load(
-            "http://127.0.0.1:9", design, SECRET, usernames=ACCOUNTS, users=11, duration_s=1,
+            ["http://127.0.0.1:9"], design, SECRET, usernames=ACCOUNTS, users=11, duration_s=1,
             seed=1, output=tmp_path,
         )  # fmt: skip
 

@@ -3,36 +3,39 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import httpx
-
 SERVER = Path(__file__).with_name("ward_server.py")
 
 
 class WardServer:
-    """``ward_server.py`` as a process."""
+    """``ward_server.py`` as a process; over TLS with a ``certificate`` (PEM with its key)."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, certificate: Path | None = None) -> None:
         self.folder = folder
+        self._certificate = certificate
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.endpoint = f"127.0.0.1:{self.port}"
+        self.url = f"{'https' if certificate else 'http'}://{self.endpoint}"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         command = [sys.executable, str(SERVER), str(self.port), str(self.folder)]
+        if self._certificate is not None:
+            command.append(str(self._certificate))
         self._process = subprocess.Popen(command)
         deadline = time.monotonic() + 30
         while True:
             try:
-                httpx.get(f"{self.url}/v1/patients")
-            except httpx.TransportError:
+                socket.create_connection(("127.0.0.1", self.port), 5).close()
+            except OSError:
                 assert time.monotonic() < deadline, "the test server did not start"
                 time.sleep(0.05)
             else:
@@ -43,6 +46,11 @@ class WardServer:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal, for example SIGSTOP: connections are then accepted, and nothing more."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def reset(self) -> None:
         (self.folder / "mode").unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""A small real HTTP service with the API's contract, for tests: ``ward_server.py PORT FOLDER``.
+"""A small real service with the API's contract, for tests: ``ward_server.py PORT FOLDER [PEM]``.
 
 Notes are appended to FOLDER/notes, so that they outlive the process. ``FOLDER/mode`` may hold a
 word that changes how notes are answered: ``silent`` (stored, never answered), ``lost`` (stored,
@@ -100,6 +100,8 @@ def build(folder: Path) -> FastAPI:  # noqa: C901 - one route after the other
 
 
 if __name__ == "__main__":
+    certificate = sys.argv[3] if len(sys.argv) > 3 else None
     uvicorn.run(
-        build(Path(sys.argv[2])), host="127.0.0.1", port=int(sys.argv[1]), log_level="error"
-    )
+        build(Path(sys.argv[2])), host="127.0.0.1", port=int(sys.argv[1]), log_level="error",
+        ssl_certfile=certificate, ssl_keyfile=certificate,
+    )  # fmt: skip

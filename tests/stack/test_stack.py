@@ -29,24 +29,23 @@ PROJECT = Path(__file__).parents[2]
 def log_in(stack: StackHandle) -> dict[str, str]:
     clinician = generate_clinicians(1, 1)[0]
     password = clinician_password(stack.secret("clinicians"), clinician.username)
-    answer = httpx.post(
-        f"{stack.api_url}/v1/login",
-        json={"username": clinician.username, "password": password},
-        timeout=20,
-    )
+    with stack.http_client() as client:
+        answer = client.post(
+            "/v1/login", json={"username": clinician.username, "password": password}
+        )
     assert answer.status_code == 200, answer.text
     return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
 
 def write_note(stack: StackHandle, headers: dict[str, str], key: str) -> httpx.Response:
-    patient = httpx.get(f"{stack.api_url}/v1/patients?limit=1", headers=headers, timeout=20)
-    patient_id = patient.json()["items"][0]["id"]
-    return httpx.post(
-        f"{stack.api_url}/v1/patients/{patient_id}/notes",
-        headers={**headers, "Idempotency-Key": key},
-        json={"text": "Paciente estável.", "sequence": 1},
-        timeout=20,
-    )
+    with stack.http_client() as client:
+        patient = client.get("/v1/patients?limit=1", headers=headers)
+        patient_id = patient.json()["items"][0]["id"]
+        return client.post(
+            f"/v1/patients/{patient_id}/notes",
+            headers={**headers, "Idempotency-Key": key},
+            json={"text": "Paciente estável.", "sequence": 1},
+        )
 
 
 def test_an_acknowledged_note_is_on_both_hospital_nodes(stack: StackHandle) -> None:
@@ -71,13 +70,11 @@ def test_the_chat_answers_come_from_a_real_language_model(stack: StackHandle) ->
     wait_until_whole(stack, tell)
     headers = log_in(stack)
     words = ""
-    with httpx.stream(
-        "POST",
-        f"{stack.api_url}/v1/chat",
-        headers=headers,
-        json={"message": "What is the capital of France?", "max_tokens": 16},
-        timeout=120,
-    ) as answer:
+    question = {"message": "What is the capital of France?", "max_tokens": 16}
+    with (
+        stack.http_client(timeout_s=120) as client,
+        client.stream("POST", "/v1/chat", headers=headers, json=question) as answer,
+    ):
         assert answer.status_code == 200
         for line in answer.iter_lines():
             if line.startswith("data: {") and "choices" in line:
