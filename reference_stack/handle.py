@@ -15,12 +15,19 @@ from pydantic import Field
 
 from architecture.design import Design
 from architecture.values import Strict
+from reference_stack import binaries
 from reference_stack.addresses import Endpoint
+from reference_stack.bucket import health as bucket_health
+from reference_stack.cache import health as cache_health
 from reference_stack.database.etcd import EtcdApi
 from reference_stack.database.patroni import PatroniApi
+from reference_stack.documents import health as documents_health
 from reference_stack.edge import health as edge_health
 from reference_stack.edge.clients import certificate_authority, client_urls
 from reference_stack.errors import StackError, StackNotRunningError
+from reference_stack.fallback import health as fallback_health
+from reference_stack.models import health as models_health
+from reference_stack.monitoring import health as monitoring_health
 from reference_stack.rendering import DATABASE_NAME, database_url, write_endpoints
 from reference_stack.secrets import read_secret
 from reference_stack.state import StackState, read_state
@@ -147,8 +154,19 @@ class StackHandle:
             for site in self.design.sites_with(service)
             if not _answers(f"{self.endpoint(site, service).url}/health")
         ]
-        problems += edge_health.problems(self.design, self.addresses)
-        return problems + self._consensus_problems()
+        problems += self._consensus_problems()
+        for part in (edge_health, bucket_health, documents_health, fallback_health, models_health):
+            problems += part.problems(self.design, self.addresses)
+        return problems + cache_health.problems(self.design, self.addresses, self.secret("cache"))
+
+    def unwatched(self) -> list[str]:
+        """What keeps monitoring from being whole, in words; it bears on no promise by itself."""
+        return monitoring_health.problems(
+            self.design,
+            self.addresses,
+            programs=[name for name in ("prometheus", "alertmanager") if binaries.find(name)],
+            known_off=[name for name, site in self.status().items() if site.state != "running"],
+        )
 
     def start(self, site: str, *, without: Sequence[str] = ()) -> None:
         """Start a site but for the services named; nothing happens when it runs."""

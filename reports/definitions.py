@@ -70,10 +70,11 @@ DEFINITIONS = (
 
 _POWER_LOSS = _entry(
     "Power loss on one machine",
-    """A site loses power by freezing all its processes: its peers see silence, neither a reset
-    nor a close. On plain loopback the kernel still accepts connections for a frozen process
-    until its backlog is full; a machine without power accepts none. Before the site starts
-    again its processes are killed. Disks keep what the kernel was given, so a lost disk cache
+    """A site loses power by having its cable cut and then all its processes killed at once: its
+    peers see silence, neither a reset nor a close, and nobody accepts a connection. On a machine
+    that allows no networks of the stack's own (the fault's detail says "loopback") the processes
+    are frozen instead; the kernel then still accepts connections for them until its backlog is
+    full. Disks keep what the kernel was given, so a lost disk cache
     is not tested.""",
 )
 

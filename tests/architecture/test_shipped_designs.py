@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
+import architecture
 from architecture import Design, design_names, load_design
 from architecture.catalogue import hardware, model, performance, transcription
 from architecture.requirements import requirement
@@ -21,8 +23,27 @@ def cluster() -> Design:
     return load_design("mac-mini-cluster")
 
 
-def test_the_three_designs_are_there() -> None:
-    assert design_names() == ("dual-m3-ultra", "local", "mac-mini-cluster")
+DESIGNS = Path(architecture.__file__).parent / "designs"
+VARIANTS = {
+    "asynchronous": "D-02", "balancer-rise-2": "D-03", "patroni-defaults": "D-03",
+    "rsync-documents": "D-04", "single-balancer": "D-09", "synchronous-strict": "D-02",
+    "two-member-etcd": "D-01",
+}  # fmt: skip
+
+
+def test_the_three_designs_and_the_documents_own_variants_are_there() -> None:
+    designs = {"dual-m3-ultra", "local", "mac-mini-cluster"}
+    assert set(design_names()) == designs | VARIANTS.keys()
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_variant_names_its_doubt_and_runs_on_this_machine_in_a_few_lines(name: str) -> None:
+    design = load_design(name)
+    assert VARIANTS[name] in design.title + design.description
+    assert list(design.sites) == list(load_design("local").sites)
+    lines = (DESIGNS / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+    settings = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    assert len(settings) <= 16
 
 
 def test_the_pair_promises_every_recovery_objective_of_b20(pair: Design) -> None:

@@ -50,18 +50,19 @@ def test_a_design_that_can_keep_its_promise_is_checked_with_its_bounds() -> None
 
 
 @pytest.mark.parametrize(
-    ("override", "key"),
+    ("design", "override", "key"),
     [
-        ("database.consensus={voters: [mac-1, mac-2]}", "database.consensus.voters"),
         (
-            "database.lease={ttl_s: 30, loop_wait_s: 10, retry_timeout_s: 10}",
-            "objectives.B-20.primary.rto-write",
+            "local", "database.consensus={voters: [mac-1, mac-2]}", "database.consensus.voters",
         ),
+        ("patroni-defaults", "workload.users=200", "objectives.B-20.primary.rto-write"),
     ],
-)
-def test_a_configuration_that_cannot_keep_a_promise_is_named(override: str, key: str) -> None:
+)  # fmt: skip
+def test_a_configuration_that_cannot_keep_a_promise_is_named(
+    design: str, override: str, key: str
+) -> None:
     done = runner.invoke(
-        app, ["design", "check", "local", "--json", "--set", override], standalone_mode=False
+        app, ["design", "check", design, "--json", "--set", override], standalone_mode=False
     )
     document = strict(done.stdout)
     assert key in {problem["key"] for problem in document["problems"]}
