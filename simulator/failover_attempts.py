@@ -72,8 +72,6 @@ def _through_edge(
     gives_up = sent + timeout_s
     if not check.close_sessions_when_down:
         ends = gives_up
-    elif terms.connects_hang:
-        ends = np.minimum(gives_up, rerouted_s)
     else:
         tries = np.ceil(np.maximum(rerouted_s - sent, 0.0) / check.timeout_s)
         connecting = sent + check.timeout_s * np.clip(tries, 1, EDGE_TRIES)

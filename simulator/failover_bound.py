@@ -105,4 +105,4 @@ def _edge_delay_s(design: Design, terms: Terms, client_timeout_s: float) -> floa
     check = design.edge.api_check
     if not check.close_sessions_when_down:
         return client_timeout_s
-    return 0.0 if terms.connects_hang else check.timeout_s
+    return check.timeout_s

@@ -16,7 +16,6 @@ from typing import Literal
 
 from architecture.design import Design
 from architecture.edge import HealthCheck
-from simulator.figures import THIS_MACHINE
 
 FaultName = Literal["primary-power-loss", "primary-crash"]
 FAULTS: tuple[FaultName, ...] = ("primary-power-loss", "primary-crash")
@@ -54,8 +53,6 @@ class Terms:
         api_struck: Whether that site's API was the one that served.
         api_survives: Whether another API can serve.
         etcd_leader_risk: Probability that etcd's own leader dies with the site.
-        connects_hang: Whether new connections to the silent site are accepted and then hang (a
-            frozen process on this machine: its kernel still answers) instead of timing out.
         detector: Check of the failure detector that can revoke the lease; None without one.
     """
 
@@ -65,7 +62,6 @@ class Terms:
     api_struck: bool
     api_survives: bool
     etcd_leader_risk: float
-    connects_hang: bool
     detector: HealthCheck | None
 
 
@@ -91,7 +87,6 @@ def resolve(design: Design, fault: FaultName, primary: str | None = None) -> Ter
         api_struck=struck in serving,
         api_survives=any(site != struck for site in design.sites_with("api")),
         etcd_leader_risk=_etcd_leader_risk(design, struck),
-        connects_hang=design.sites[struck].hardware == THIS_MACHINE,
         detector=_detector(design, struck),
     )
 
