@@ -52,6 +52,7 @@ ip rule add from 192.0.2.1 to 192.0.2.2 blackhole &&
 echo 1 > /proc/sys/net/ipv4/conf/br0/proxy_arp_pvlan
 """
 _NAMESPACE_DEADLINE_S = 10.0
+_HUB_HARDWARE_ADDRESS = "02:00:0a:4d:00:01"  # locally administered; the hub is alone on its bridge
 
 
 @functools.cache
@@ -117,7 +118,10 @@ class SiteNetwork:
         _wait_for_namespace(hub.pid)
         network = f"{self._addresses.hub_address}/24"
         self._in_hub("ip", "link", "set", "lo", "up")
-        self._in_hub("ip", "link", "add", "br0", "type", "bridge", "mcast_snooping", "0")
+        # An address of its own: else the bridge takes its lowest port's, and changes it under the
+        # sites' feet whenever a site comes or goes.
+        self._in_hub("ip", "link", "add", "br0", "address", _HUB_HARDWARE_ADDRESS, "type", "bridge",
+                     "mcast_snooping", "0")  # fmt: skip
         self._in_hub("ip", "address", "add", network, "dev", "br0")
         self._in_hub("ip", "link", "set", "br0", "up")
         for name, value in _HUB_SETTINGS.items():
