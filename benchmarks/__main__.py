@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from benchmarks import simulation
+from benchmarks import commit_latency, simulation
 
-BENCHMARKS: dict[str, Callable[[], None]] = {"simulation": simulation.main}
+BENCHMARKS: dict[str, Callable[[], None]] = {
+    "simulation": simulation.main,
+    "commit-latency": commit_latency.main,
+}
 
 
 def main() -> None:

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import typer
 
-from cli import chaos, dashboard, demo, design, doctor, load, models, predict, report, runs, stack
+from cli import (
+    chaos,
+    dashboard,
+    demo,
+    design,
+    doctor,
+    load,
+    models,
+    predict,
+    report,
+    runs,
+    stack,
+    stack_alerts,
+    stack_backup,
+)  # fmt: skip
 
 app = typer.Typer(
     name="testbed",
@@ -20,6 +34,9 @@ app.add_typer(design.app, name="design")
 app.command("simulate")(predict.simulate)
 app.command("predict")(predict.predict)
 app.command("calibrate")(predict.calibrate)
+stack.app.command("alerts")(stack_alerts.alerts)
+stack.app.command("backups")(stack_backup.backups)
+stack.app.command("restore")(stack_backup.restore)
 app.add_typer(stack.app, name="stack")
 app.command("load")(load.load)
 app.add_typer(chaos.app, name="chaos")

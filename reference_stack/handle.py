@@ -15,10 +15,11 @@ from pydantic import Field
 
 from architecture.design import Design
 from architecture.values import Strict
-from reference_stack import binaries
+from reference_stack import binaries, plain_http
 from reference_stack.addresses import Endpoint
 from reference_stack.bucket import health as bucket_health
 from reference_stack.cache import health as cache_health
+from reference_stack.database import health as database_health
 from reference_stack.database.etcd import EtcdApi
 from reference_stack.database.patroni import PatroniApi
 from reference_stack.documents import health as documents_health
@@ -33,6 +34,9 @@ from reference_stack.secrets import read_secret
 from reference_stack.state import StackState, read_state
 
 CONTROL_TIMEOUT_S = 60.0
+_PARTS = (
+    edge_health, database_health, bucket_health, documents_health, fallback_health, models_health,
+)  # fmt: skip
 
 
 class ServiceStatus(Strict):
@@ -92,9 +96,7 @@ class StackHandle:
     def http_client(self, base_url: str | None = None, timeout_s: float = 20.0) -> httpx.Client:
         """A client of the API (of :attr:`api_url` unless told otherwise) that trusts the stack."""
         context = ssl.create_default_context(cafile=str(self.certificate_authority))
-        return httpx.Client(
-            base_url=base_url or self.api_url, verify=context, timeout=timeout_s, trust_env=False
-        )
+        return httpx.Client(base_url=base_url or self.api_url, verify=context, timeout=timeout_s)
 
     @property
     def balancer_stats_url(self) -> str:
@@ -155,7 +157,7 @@ class StackHandle:
             if not _answers(f"{self.endpoint(site, service).url}/health")
         ]
         problems += self._consensus_problems()
-        for part in (edge_health, bucket_health, documents_health, fallback_health, models_health):
+        for part in _PARTS:
             problems += part.problems(self.design, self.addresses)
         return problems + cache_health.problems(self.design, self.addresses, self.secret("cache"))
 
@@ -327,6 +329,6 @@ class StackHandle:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=2.0).status_code == httpx.codes.OK
+        return plain_http.get(url, timeout=2.0).status_code == httpx.codes.OK
     except httpx.HTTPError:
         return False

@@ -9,11 +9,21 @@ from typing import Any
 import httpx
 
 from architecture.design import Design
+from reference_stack import plain_http
 from reference_stack.addresses import AddressPlan, Endpoint
 
 HOSPITAL_SCOPE = "hospital"
 CLOUD_SCOPE = "cloud"
+#: Slots the two clusters keep for each other: whichever is primary keeps the WAL the other needs.
 CLOUD_SLOT = "cloud_site"
+HOSPITAL_SLOT = "hospital_site"
+#: More WAL than this is not kept for a standby that is away: it then needs a new base backup, but
+#: the primary's disk never fills.
+MAX_SLOT_WAL_KEEP_SIZE = "2GB"
+#: A primary that neither starts nor stops in this time is given up, as the synchronous standby has
+#: every acknowledged commit. Patroni's defaults are 300 s and for ever.
+PRIMARY_PATIENCE_S = 10
+_SLOT_FOR_THE_OTHER_CLUSTER = {"type": "physical", "cluster_type": "primary"}
 TCP_KEEPALIVE = {
     "tcp_keepalives_idle": 5,
     "tcp_keepalives_interval": 2,
@@ -23,12 +33,12 @@ TCP_KEEPALIVE = {
 
 def configuration(
     design: Design, site: str, *, addresses: AddressPlan, secrets: Mapping[str, str], folder: Path,
-    binaries: Path,
+    binaries: Path, parameters: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Patroni's YAML for one site, as a document.
 
     The site of ``database.cloud_standby`` is rendered as a standby cluster of its own; the others
-    form the hospital's cluster.
+    form the hospital's cluster. ``parameters`` are PostgreSQL's that hold for this site alone.
     """
     database = design.database
     cloud = database.cloud_standby is not None and database.cloud_standby.site == site
@@ -65,7 +75,7 @@ def configuration(
                 f"host replication replicator {addresses.network} scram-sha-256",
                 f"host all all {addresses.network} scram-sha-256",
             ],
-            "parameters": {"unix_socket_directories": ""},
+            "parameters": {"unix_socket_directories": "", **(parameters or {})},
             "basebackup": [{"checkpoint": "fast"}],
             "remove_data_directory_on_rewind_failure": True,
             "remove_data_directory_on_diverged_timelines": True,
@@ -82,8 +92,10 @@ def _dynamic(design: Design, addresses: AddressPlan, *, cloud: bool) -> dict[str
         "ttl": lease.ttl_s,
         "loop_wait": lease.loop_wait_s,
         "retry_timeout": lease.retry_timeout_s,
-        "maximum_lag_on_failover": 1_048_576,
+        "maximum_lag_on_failover": _maximum_lag_bytes(database.replication),
         "check_timeline": True,
+        "primary_start_timeout": PRIMARY_PATIENCE_S,
+        "primary_stop_timeout": PRIMARY_PATIENCE_S,
         "postgresql": {
             "use_pg_rewind": True,
             "use_slots": True,
@@ -101,12 +113,25 @@ def _dynamic(design: Design, addresses: AddressPlan, *, cloud: bool) -> dict[str
             "primary_slot_name": CLOUD_SLOT,
             "create_replica_methods": ["basebackup"],
         }
+        dynamic["slots"] = {HOSPITAL_SLOT: _SLOT_FOR_THE_OTHER_CLUSTER}
         return dynamic
     dynamic["synchronous_mode"] = database.replication.startswith("synchronous")
     dynamic["synchronous_mode_strict"] = database.replication == "synchronous-strict"
+    dynamic["synchronous_node_count"] = 1
+    # With all of etcd gone the primary stays primary as long as every other member agrees.
+    dynamic["failsafe_mode"] = True
     if database.cloud_standby is not None:
-        dynamic["slots"] = {CLOUD_SLOT: {"type": "physical", "cluster_type": "primary"}}
+        dynamic["slots"] = {CLOUD_SLOT: _SLOT_FOR_THE_OTHER_CLUSTER}
     return dynamic
+
+
+def _maximum_lag_bytes(replication: str) -> int:
+    """How far behind a standby may be and still be promoted.
+
+    Asynchronously this bounds what is lost. Synchronously nothing acknowledged can be missing, and
+    a bound would only refuse a standby for the sake of a large commit that was never acknowledged.
+    """
+    return 1 << 20 if replication == "asynchronous" else 1 << 30
 
 
 def _parameters(design: Design, *, cloud: bool) -> dict[str, Any]:
@@ -117,7 +142,7 @@ def _parameters(design: Design, *, cloud: bool) -> dict[str, Any]:
         "hot_standby": "on",
         "max_wal_senders": 10,
         "max_replication_slots": 10,
-        "max_slot_wal_keep_size": "2GB",
+        "max_slot_wal_keep_size": MAX_SLOT_WAL_KEEP_SIZE,
         "wal_keep_size": "256MB",
         "wal_log_hints": "on",
         "synchronous_commit": "local" if cloud else design.database.commit,
@@ -157,7 +182,7 @@ class PatroniApi:
         Ask only the node that :meth:`is_primary`: an isolated one answers with old news.
         """
         try:
-            answer = httpx.get(f"{self._url}/cluster", timeout=self._timeout_s)
+            answer = plain_http.get(f"{self._url}/cluster", timeout=self._timeout_s)
             document = answer.json()
         except (httpx.HTTPError, ValueError):
             return {}
@@ -165,6 +190,6 @@ class PatroniApi:
 
     def _status(self, path: str) -> int | None:
         try:
-            return httpx.get(f"{self._url}{path}", timeout=self._timeout_s).status_code
+            return plain_http.get(f"{self._url}{path}", timeout=self._timeout_s).status_code
         except httpx.HTTPError:
             return None

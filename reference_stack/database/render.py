@@ -7,7 +7,10 @@ import sys
 import yaml
 
 from reference_stack.database import etcd, patroni
-from reference_stack.rendering import SiteContext
+from reference_stack.database.backup_render import archive_parameters, backup_settings
+from reference_stack.database.keeper import KeeperSettings
+from reference_stack.fallback.render import gated
+from reference_stack.rendering import SiteContext, database_url
 from reference_stack.site.description import ServiceSpec
 
 
@@ -41,11 +44,12 @@ def etcd_services(context: SiteContext) -> list[ServiceSpec]:
 
 
 def database_services(context: SiteContext) -> list[ServiceSpec]:
-    """The site's Patroni, which runs PostgreSQL."""
+    """The site's Patroni, which runs PostgreSQL, and the keeper beside them."""
     document = patroni.configuration(
         context.design, context.site, addresses=context.addresses,
         secrets={name: context.secret(name) for name in ("superuser", "replication", "rewind")},
         folder=context.folder, binaries=context.programs.postgresql,
+        parameters=archive_parameters(context),
     )  # fmt: skip
     path = context.write("patroni.yml", yaml.safe_dump(document, sort_keys=False))
     environment = {}
@@ -54,4 +58,26 @@ def database_services(context: SiteContext) -> list[ServiceSpec]:
         # The hospital's servers then differ in their ports, which Patroni's password file cannot
         # say; libpq reads this instead.
         environment = {"PGPASSWORD": context.secret("replication")}
-    return [context.service("patroni", [sys.executable, "-m", "patroni", path], environment)]
+    return [
+        context.service(
+            "patroni", gated(context, [sys.executable, "-m", "patroni", path]), environment
+        ),
+        _keeper(context),
+    ]
+
+
+def _keeper(context: SiteContext) -> ServiceSpec:
+    here = context.endpoint("database-keeper")
+    settings = KeeperSettings(
+        host=here.host,
+        port=here.port,
+        database_url=database_url(
+            [context.endpoint("database")], "postgres", context.secret("superuser"), "postgres"
+        ),
+        # Nobody waits for an answer any more then.
+        longest_wait_s=context.design.api.request_timeout_s + 1.0,
+        backup=backup_settings(context),
+    )
+    return context.python_service(
+        "database-keeper", "reference_stack.database.keeper", settings.model_dump(mode="json")
+    )

@@ -11,6 +11,7 @@ import httpx
 
 from architecture.design import Design
 from architecture.edge import HealthCheck
+from reference_stack import plain_http
 from reference_stack.addresses import AddressPlan, Endpoint
 from reference_stack.edge.shared_address import shared_address
 
@@ -217,7 +218,7 @@ def _ms(seconds: float) -> str:
 def server_states(stats: Endpoint, timeout_s: float = 1.0) -> dict[tuple[str, str], str]:
     """State ("UP", "DOWN", …) by (listener, site); empty when HAProxy does not answer."""
     try:
-        answer = httpx.get(f"{stats.url}/;csv", timeout=timeout_s)
+        answer = plain_http.get(f"{stats.url}/;csv", timeout=timeout_s)
         answer.raise_for_status()
     except httpx.HTTPError:
         return {}

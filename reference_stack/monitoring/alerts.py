@@ -11,6 +11,7 @@ import httpx
 from pydantic import TypeAdapter
 
 from architecture.design import Design
+from reference_stack import plain_http
 from reference_stack.addresses import AddressPlan
 from reference_stack.errors import StackError
 from reference_stack.monitoring.health import TIMEOUT_S, ask
@@ -66,7 +67,7 @@ def received_alerts(design: Design, addresses: AddressPlan) -> list[ReceivedAler
     site = _monitoring_site(design)
     url = f"{addresses.endpoint(site, 'alert-sink').url}/alerts"
     try:
-        answer = httpx.get(url, timeout=TIMEOUT_S)
+        answer = plain_http.get(url, timeout=TIMEOUT_S)
         answer.raise_for_status()
     except httpx.HTTPError as error:
         raise StackError(f"{site}: the alert sink does not answer: {error}") from error

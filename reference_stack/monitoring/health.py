@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from architecture.design import Design
+from reference_stack import plain_http
 from reference_stack.addresses import AddressPlan, Endpoint
 
 TIMEOUT_S = 2.0
@@ -45,7 +46,7 @@ def problems(
 
 def _ready(site: str, what: str, endpoint: Endpoint) -> list[str]:
     try:
-        answer = httpx.get(f"{endpoint.url}/-/ready", timeout=TIMEOUT_S)
+        answer = plain_http.get(f"{endpoint.url}/-/ready", timeout=TIMEOUT_S)
     except httpx.HTTPError:
         return [f"{site}: {what} does not answer"]
     return [] if answer.is_success else [f"{site}: {what} is not ready"]
@@ -78,7 +79,7 @@ def _rule_problems(prometheus: Endpoint) -> list[str]:
 def ask(endpoint: Endpoint, path: str) -> Any:
     """``data`` of an answer of Prometheus's API, or None when there is none."""
     try:
-        answer = httpx.get(f"{endpoint.url}{path}", timeout=TIMEOUT_S)
+        answer = plain_http.get(f"{endpoint.url}{path}", timeout=TIMEOUT_S)
         document = answer.json()
     except (httpx.HTTPError, ValueError):
         return None
