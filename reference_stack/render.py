@@ -23,6 +23,7 @@ from reference_stack.fallback.render import fallback_services
 from reference_stack.inference.render import inference_services
 from reference_stack.monitoring.exporters import (
     postgres_exporter_services,
+    redis_exporter_services,
 )
 from reference_stack.monitoring.render import monitoring_services
 from reference_stack.rendering import Programs, SiteContext
@@ -47,7 +48,11 @@ MAKERS: Final[Mapping[Service, Maker]] = {
 }
 
 #: Parts that know by themselves which site they belong on.
-PLACED_BY_THEMSELVES: Final[Sequence[Maker]] = (cache_services, failure_detector_services)
+PLACED_BY_THEMSELVES: Final[Sequence[Maker]] = (
+    cache_services,
+    failure_detector_services,
+    redis_exporter_services,
+)
 
 
 def render(design: Design, addresses: AddressPlan, directory: Path, programs: Programs) -> None:

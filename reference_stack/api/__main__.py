@@ -37,6 +37,7 @@ def main() -> int:
         log_config=None,
         access_log=False,
         server_header=False,
+        forwarded_allow_ips=list(settings.trusted_proxies),
         timeout_graceful_shutdown=GRACEFUL_STOP_S,
     )
     return 0

@@ -8,14 +8,17 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from reference_stack.api import chat, health, login, notes, patients
+from reference_stack.api import chat, documents, health, login, logout, notes, patients
+from reference_stack.api.cache import LookupCache
 from reference_stack.api.database import (
     Database,
     DatabaseReadOnlyError,
     DatabaseUnavailableError,
     WriteOutcomeUnknownError,
 )
+from reference_stack.api.document_store import DocumentStore
 from reference_stack.api.inference_client import InferenceClient
+from reference_stack.api.limits import RateLimits
 from reference_stack.api.metrics import Metrics
 from reference_stack.api.middleware import SiteMiddleware
 from reference_stack.api.passwords import PasswordVerifier
@@ -31,7 +34,10 @@ from reference_stack.api.problems import (
     problem_response,
 )
 from reference_stack.api.services import Services
+from reference_stack.api.sessions import Sessions
 from reference_stack.api.settings import ApiSettings
+from reference_stack.api.status import status_router
+from reference_stack.cache.client import CacheClient
 
 FAILURES: dict[type[Exception], ProblemKind] = {
     DatabaseUnavailableError: DATABASE_UNAVAILABLE,
@@ -50,7 +56,10 @@ def create_app(settings: ApiSettings) -> FastAPI:
         request_timeout_s=settings.request_timeout_s,
         accept_standby=settings.mode == "emergency",
     )
-    metrics = Metrics(database.lanes)
+    cache = CacheClient(settings.cache)
+    metrics = Metrics(database.lanes, cache)
+    limits = RateLimits(cache, metrics, settings.token_secret)
+    sessions = Sessions(database, cache, limits, metrics)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -63,21 +72,35 @@ def create_app(settings: ApiSettings) -> FastAPI:
                 model=settings.inference_model,
                 idle_timeout_s=settings.chat_idle_timeout_s,
             ),
+            documents=DocumentStore(
+                settings.documents_urls,
+                settings.documents_secret,
+                timeout_s=settings.request_timeout_s,
+            ),
             metrics=metrics,
+            sessions=sessions,
+            limits=limits,
+            lookups=LookupCache(cache, metrics, settings.token_secret),
         )
         app.state.services = services
         await database.open()
+        await cache.start()
+        await sessions.start()
         try:
             yield
         finally:
+            await sessions.close()
+            await cache.close()
             await database.close()
             await services.inference.close()
+            await services.documents.close()
             services.passwords.close()
 
     app = FastAPI(title="Prontuário API", lifespan=lifespan)
     app.add_middleware(SiteMiddleware, settings=settings, metrics=metrics)
-    for module in (login, patients, notes, chat, health):
+    for module in (login, logout, patients, notes, documents, chat, health):
         app.include_router(module.router)
+    app.include_router(status_router(settings))
     _answer_errors_with_problems(app)
     return app
 

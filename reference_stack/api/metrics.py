@@ -1,12 +1,14 @@
 """What Prometheus reads: requests by route and status, and the state of the database lanes."""
 
 from collections.abc import Iterable, Iterator
+from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from reference_stack.api.lane import Lane
+from reference_stack.cache.client import CacheClient
 
 EXPOSITION_MEDIA_TYPE = "text/plain; version=0.0.4"
 
@@ -51,12 +53,57 @@ class LaneCollector(Collector):
         yield from (size, available, waiting, lost)
 
 
+class CacheCollector(Collector):
+    """Reads the state of the way to Redis at each scrape; nothing on a site without."""
+
+    def __init__(self, cache: CacheClient) -> None:
+        self._cache = cache
+
+    def collect(self) -> Iterator[Metric]:
+        if not self._cache.is_configured:
+            return
+        breaker = self._cache.breaker
+        yield GaugeMetricFamily(
+            "prontuario_api_cache_breaker_open",
+            "1 while Redis is not asked because it did not answer",
+            0 if breaker.is_closed else 1,
+        )
+        yield CounterMetricFamily(
+            "prontuario_api_cache_breaker_opened",
+            "Times Redis stopped answering",
+            breaker.times_opened,
+        )
+
+
 class Metrics:
     """The metrics of one API process, in a registry of their own."""
 
-    def __init__(self, lanes: Iterable[Lane]) -> None:
+    def __init__(self, lanes: Iterable[Lane], cache: CacheClient) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(LaneCollector(lanes))
+        self._registry.register(CacheCollector(cache))
+        self._lookups = Counter(
+            "prontuario_api_cache_lookups",
+            "Patient look-ups by what the cache had: hit, miss, or away",
+            ["result"],
+            registry=self._registry,
+        )
+        self._limited = Counter(
+            "prontuario_api_rate_limited",
+            "Requests refused by a rate limit",
+            ["limit"],
+            registry=self._registry,
+        )
+        self._revoked = Gauge(
+            "prontuario_api_revoked_tokens",
+            "Sessions known to be logged out before their time",
+            registry=self._registry,
+        )
+        self._revoked_at = Gauge(
+            "prontuario_api_revoked_tokens_read_timestamp_seconds",
+            "When they were last read from the database",
+            registry=self._registry,
+        )
         labels = ["method", "route", "status"]
         self._requests = Counter(
             "prontuario_api_requests", "Requests answered", labels, registry=self._registry
@@ -74,6 +121,19 @@ class Metrics:
         labels = (method, route, str(status))
         self._requests.labels(*labels).inc()
         self._latency.labels(*labels).observe(duration_s)
+
+    def cached(self, result: Literal["hit", "miss", "away"]) -> None:
+        """Count one look-up by what the cache had."""
+        self._lookups.labels(result).inc()
+
+    def limited(self, limit: str) -> None:
+        """Count one request that a limit refused."""
+        self._limited.labels(limit).inc()
+
+    def revocations(self, count: int, read_at_s: float) -> None:
+        """Note how many sessions are known to be logged out, and when that was read (Unix)."""
+        self._revoked.set(count)
+        self._revoked_at.set(read_at_s)
 
     def exposition(self) -> bytes:
         return generate_latest(self._registry)

@@ -51,6 +51,18 @@ class LoginAnswer(Document):
     clinician: ClinicianSummary
 
 
+class Session(Document):
+    """One log-in that has not been logged out; `last_seen` is unknown while the cache is away."""
+
+    id: UUID
+    last_seen: datetime | None = None
+    current: bool
+
+
+class SessionList(Document):
+    items: list[Session]
+
+
 class PatientSummary(Document):
     id: UUID
     name: str

@@ -5,14 +5,14 @@ import unicodedata
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
 from reference_stack.api.auth import AuthenticatedClinician
 from reference_stack.api.connections import FailoverConnection
 from reference_stack.api.models import PatientList, PatientSummary
 from reference_stack.api.problems import PATIENT_NOT_FOUND, ProblemError
-from reference_stack.api.services import ServicesDependency
+from reference_stack.api.services import Services, ServicesDependency
 
 router = APIRouter()
 
@@ -46,14 +46,29 @@ def search_statement(query: str, limit: int) -> tuple[str, tuple[Any, ...]] | No
     return SELECT_BY_NAME, (" & ".join(f"{word}:*" for word in words), limit)
 
 
-@router.get("/v1/patients")
+@router.get("/v1/patients", response_model=PatientList)
 async def search(
     services: ServicesDependency,
-    _clinician: AuthenticatedClinician,
+    clinician: AuthenticatedClinician,
     query: Annotated[str, Query(max_length=200)] = "",
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-) -> PatientList:
-    """Patients by name or medical record number, ordered by name."""
+    cache_control: Annotated[str, Header()] = "",
+) -> Response:
+    """Patients by name or medical record number, ordered by name.
+
+    ``Cache-Control: no-cache`` asks the database whatever the cache knows, as a probe must.
+    """
+    question = f"search {limit} {query}"
+    answer = None
+    if "no-cache" not in cache_control:
+        answer = await services.lookups.find(clinician.role, question)
+    if answer is None:
+        answer = (await _search(services, query, limit)).model_dump_json().encode()
+        services.lookups.keep(clinician.role, question, answer)
+    return Response(answer, media_type="application/json")
+
+
+async def _search(services: Services, query: str, limit: int) -> PatientList:
     statement = search_statement(query, limit)
     if statement is None:
         return PatientList(items=[])
@@ -74,10 +89,26 @@ async def search(
 
 @router.get("/v1/patients/{patient_id}", response_class=Response)
 async def lookup(
-    patient_id: UUID, services: ServicesDependency, _clinician: AuthenticatedClinician
+    patient_id: UUID,
+    services: ServicesDependency,
+    clinician: AuthenticatedClinician,
+    cache_control: Annotated[str, Header()] = "",
 ) -> Response:
-    """One FHIR R4 Patient, passed on as the database's JSON text without parsing it."""
+    """One FHIR R4 Patient, passed on as the database's JSON text without parsing it.
 
+    ``Cache-Control: no-cache`` asks the database whatever the cache knows, as a probe must.
+    """
+    question = f"patient {patient_id}"
+    answer = None
+    if "no-cache" not in cache_control:
+        answer = await services.lookups.find(clinician.role, question)
+    if answer is None:
+        answer = (await _resource(services, patient_id)).encode()
+        services.lookups.keep(clinician.role, question, answer)
+    return Response(answer, media_type=FHIR_MEDIA_TYPE)
+
+
+async def _resource(services: Services, patient_id: UUID) -> str:
     async def find(connection: FailoverConnection) -> tuple[str] | None:
         cursor = await connection.execute(SELECT_RESOURCE, (patient_id,))
         return await cursor.fetchone()
@@ -85,4 +116,4 @@ async def lookup(
     row = await services.database.read(find)
     if row is None:
         raise ProblemError(PATIENT_NOT_FOUND, f"no patient {patient_id}")
-    return Response(row[0], media_type=FHIR_MEDIA_TYPE)
+    return row[0]

@@ -22,16 +22,26 @@ class ProblemKind:
 
 
 INVALID_REQUEST = ProblemKind("invalid-request", 422, "The request does not fit the contract")
+DOCUMENT_NOT_FOUND = ProblemKind("document-not-found", 404, "There is no such document")
+DOCUMENT_LOST = ProblemKind("document-lost", 404, "The document's bytes are nowhere to be found")
+DOCUMENT_TOO_LARGE = ProblemKind("document-too-large", 413, "The document is too large")
+BAD_RANGE = ProblemKind("bad-range", 416, "The document does not have these bytes")
+UNKNOWN_VERSION = ProblemKind("unknown-version", 409, "A version to be replaced is unknown here")
+DOCUMENTS_UNAVAILABLE = ProblemKind(
+    "documents-unavailable", 503, "The documents are away: retry with the same key", 1
+)
 NOT_FOUND = ProblemKind("not-found", 404, "There is no such thing here")
 PATIENT_NOT_FOUND = ProblemKind("patient-not-found", 404, "There is no such patient")
 BAD_CREDENTIALS = ProblemKind("bad-credentials", 401, "Username or password is wrong")
 NOT_AUTHENTICATED = ProblemKind("not-authenticated", 401, "A valid bearer token is needed")
+TOO_MANY_ATTEMPTS = ProblemKind("too-many-attempts", 429, "Too many wrong passwords", 60)
+TOO_MANY_REQUESTS = ProblemKind("too-many-requests", 429, "Too many requests", 10)
 KEY_REUSED = ProblemKind(
-    "idempotency-key-reused", 422, "The Idempotency-Key belongs to a different note"
+    "idempotency-key-reused", 422, "The Idempotency-Key belongs to another content"
 )
 DATABASE_UNAVAILABLE = ProblemKind("database-unavailable", 503, "The database is away", 1)
 OUTCOME_UNKNOWN = ProblemKind(
-    "outcome-unknown", 503, "The note may or may not have been stored: retry with the same key", 1
+    "outcome-unknown", 503, "It may or may not have been stored: retry with the same key", 1
 )
 READ_ONLY = ProblemKind("read-only", 503, "This site cannot take writes at the moment", 5)
 OVERLOADED = ProblemKind("overloaded", 503, "The request could not be served in time", 1)

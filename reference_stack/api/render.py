@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from reference_stack.rendering import DATABASE_USER, SiteContext, database_url, write_endpoint
+from reference_stack.cache.render import cache_settings
+from reference_stack.rendering import DATABASE_USER, SiteContext, database_url, write_endpoints
 from reference_stack.site.description import ServiceSpec
 
 
@@ -15,7 +16,8 @@ def api_services(context: SiteContext) -> list[ServiceSpec]:
     answer_tokens = design.inference.max_answer_tokens
     if in_emergency and emergency is not None:
         answer_tokens = emergency.chat_max_answer_tokens
-    database = write_endpoint(design, context.addresses, site if in_emergency else None)
+    database = write_endpoints(design, context.addresses, site if in_emergency else None)
+    cache = cache_settings(context)
     settings = {
         "host": here.host,
         "port": here.port,
@@ -27,6 +29,38 @@ def api_services(context: SiteContext) -> list[ServiceSpec]:
         "token_secret": context.secret("token"),
         "token_lifetime_s": design.api.token_lifetime_s,
         "chat_max_answer_tokens": answer_tokens,
+        "documents_urls": _document_services(context),
+        "documents_secret": context.secret("documents"),
         "request_timeout_s": design.api.request_timeout_s,
+        "fallback_url": (
+            context.addresses.endpoint(design.fallback.site, "fallback").url
+            if design.fallback is not None
+            else None
+        ),
+        "cache": cache.model_dump() if cache is not None else None,
+        "trusted_proxies": _balancers(context),
     }
     return [context.python_service("api", "reference_stack.api", settings)]
+
+
+def _document_services(context: SiteContext) -> list[str]:
+    """The site's own document service first; on a node of the pair also the other one."""
+    documents = context.design.documents
+    if documents is None:
+        return []
+    nodes = documents.sites if context.site in documents.sites else (documents.bucket,)
+    sites = sorted(
+        (site for site in nodes if site is not None), key=lambda site: site != context.site
+    )
+    return [context.addresses.endpoint(site, "documents").url for site in sites]
+
+
+def _balancers(context: SiteContext) -> list[str]:
+    """Where requests come from that name the client they are passed on for."""
+    addresses = context.addresses
+    if addresses.kind != "namespaces":
+        # Whatever loopback address a site listens on, it connects from this one.
+        return ["127.0.0.1"]
+    sites = [*context.design.sites_with("balancer"), context.site]
+    shared = [addresses.shared_address] if addresses.shared_address is not None else []
+    return [*(addresses.address(site) for site in sites), *shared]

@@ -5,10 +5,14 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from reference_stack.api.cache import LookupCache
 from reference_stack.api.database import Database
+from reference_stack.api.document_store import DocumentStore
 from reference_stack.api.inference_client import InferenceClient
+from reference_stack.api.limits import RateLimits
 from reference_stack.api.metrics import Metrics
 from reference_stack.api.passwords import PasswordVerifier
+from reference_stack.api.sessions import Sessions
 from reference_stack.api.settings import ApiSettings
 
 
@@ -20,7 +24,11 @@ class Services:
     database: Database
     passwords: PasswordVerifier
     inference: InferenceClient
+    documents: DocumentStore
     metrics: Metrics
+    sessions: Sessions
+    limits: RateLimits
+    lookups: LookupCache
 
 
 async def _services(request: Request) -> Services:

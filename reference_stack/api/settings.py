@@ -5,6 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from reference_stack.cache.settings import CacheSettings
+from reference_stack.documents.settings import DEFAULT_SIZE_LIMIT_BYTES
+
 Mode = Literal["normal", "emergency"]
 HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^/]+")]
 PostgresUrl = Annotated[str, StringConstraints(pattern=r"^postgres(ql)?://")]
@@ -49,8 +52,22 @@ class ApiSettings(BaseModel):
     chat_idle_timeout_s: float = Field(
         default=60.0, gt=0, description="longest silence of inference, also before the first token"
     )
+    documents_urls: tuple[HttpUrl, ...] = Field(
+        default=(), description="document services to ask in turn, the site's own first"
+    )
+    documents_secret: str = Field(default="", repr=False)
+    document_size_limit_bytes: int = Field(default=DEFAULT_SIZE_LIMIT_BYTES, ge=1)
     request_timeout_s: float = Field(default=5.0, gt=0)
     password_threads: int = Field(default=2, ge=1)
+    fallback_url: HttpUrl | None = Field(
+        default=None, description="of the fallback controller, which knows who leads"
+    )
+    cache: CacheSettings | None = Field(
+        default=None, description="none: this site has no Redis, and counts for itself"
+    )
+    trusted_proxies: tuple[str, ...] = Field(
+        default=(), description="balancers, whose word on the client's address counts"
+    )
 
 
 def load_settings(path: Path) -> ApiSettings:

@@ -1,0 +1,197 @@
+"""Documents of patients: bytes with the document service, everything else in the database.
+
+The bytes are durable before the database hears of them. An upload whose bytes were stored and whose
+row was not shows nowhere; sent again with the same Idempotency-Key it becomes one document, on any
+site.
+"""
+
+import re
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query
+from pydantic import AfterValidator, TypeAdapter, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from reference_stack.api import document_rows
+from reference_stack.api.auth import AuthenticatedClinician, Clinician
+from reference_stack.api.document_models import (
+    DocumentReceipt,
+    DocumentVersion,
+    PatientDocument,
+    PatientDocumentList,
+    patient_documents,
+)
+from reference_stack.api.models import StorableText
+from reference_stack.api.problems import (
+    BAD_RANGE,
+    DOCUMENT_NOT_FOUND,
+    DOCUMENT_TOO_LARGE,
+    INVALID_REQUEST,
+    ProblemError,
+)
+from reference_stack.api.services import Services, ServicesDependency
+from reference_stack.documents.records import ContentType
+
+router = APIRouter()
+
+_content_type: TypeAdapter[str] = TypeAdapter(ContentType)
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+
+
+def _versions(text: str) -> tuple[UUID, ...]:
+    """Versions as ``If-Match`` lists them: quoted, by commas."""
+    return tuple(sorted({UUID(word.strip().strip('"')) for word in text.split(",")}))
+
+
+Title = Annotated[StorableText, Query(min_length=1, max_length=200)]
+IfMatch = Annotated[str, AfterValidator(lambda text: _versions(text) and text), Header()]
+IdempotencyKey = Annotated[UUID, Header()]
+
+
+@router.post("/v1/patients/{patient_id}/documents", status_code=201)
+async def upload(
+    patient_id: UUID, title: Title, idempotency_key: IdempotencyKey,
+    *, request: Request, services: ServicesDependency, clinician: AuthenticatedClinician,
+    response: Response,
+) -> DocumentReceipt:  # fmt: skip
+    """Store a new document; its id is the Idempotency-Key. 200 when it was stored before."""
+    receipt, is_new = await _store(
+        request, services, clinician, document_id=idempotency_key, version_id=idempotency_key,
+        patient_id=patient_id, title=title, replaces=(),
+    )  # fmt: skip
+    response.status_code = 201 if is_new else 200
+    return receipt
+
+
+@router.post("/v1/documents/{document_id}/versions", status_code=201)
+async def upload_version(
+    document_id: UUID, title: Title, idempotency_key: IdempotencyKey, if_match: IfMatch,
+    *, request: Request, services: ServicesDependency, clinician: AuthenticatedClinician,
+    response: Response,
+) -> DocumentReceipt:  # fmt: skip
+    """Store a new version of a document; ``If-Match`` names the versions its author had seen.
+
+    It is never refused for being late: it then stands beside the others, and both are shown.
+    """
+    versions = await _find(services, document_id)
+    receipt, is_new = await _store(
+        request, services, clinician, document_id=document_id, version_id=idempotency_key,
+        patient_id=versions[0].patient_id, title=title, replaces=_versions(if_match),
+    )  # fmt: skip
+    response.status_code = 201 if is_new else 200
+    return receipt
+
+
+@router.get("/v1/patients/{patient_id}/documents")
+async def list_documents(
+    patient_id: UUID, services: ServicesDependency, _clinician: AuthenticatedClinician,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> PatientDocumentList:  # fmt: skip
+    """A patient's documents with all their versions, latest first."""
+    versions = await services.database.read(
+        lambda connection: document_rows.versions_of_patient(connection, patient_id, limit)
+    )
+    return PatientDocumentList(items=patient_documents(versions))
+
+
+@router.get("/v1/documents/{document_id}")
+async def describe(
+    document_id: UUID, services: ServicesDependency, _clinician: AuthenticatedClinician
+) -> PatientDocument:
+    """One document with all its versions."""
+    return patient_documents(await _find(services, document_id))[0]
+
+
+@router.get("/v1/documents/{document_id}/versions/{version_id}", response_class=Response)
+async def download(
+    document_id: UUID, version_id: UUID,
+    *, request: Request, services: ServicesDependency, _clinician: AuthenticatedClinician,
+) -> Response:  # fmt: skip
+    """A version's bytes; understands ``If-None-Match`` and one ``Range``."""
+    version = next((v for v in await _find(services, document_id) if v.id == version_id), None)
+    if version is None:
+        raise ProblemError(DOCUMENT_NOT_FOUND, f"no version {version_id}")
+    headers = {
+        "ETag": f'"{version.sha256}"',
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "private, no-cache",
+        # Whatever the bytes are, a browser must neither guess nor run them.
+        "X-Content-Type-Options": "nosniff",
+        "Content-Disposition": "attachment",
+    }
+    if headers["ETag"] in request.headers.get("If-None-Match", ""):
+        return Response(status_code=304, headers=headers)
+    content = await services.documents.content(document_id, version_id, version.sha256)
+    part = byte_range(request.headers.get("Range"), len(content))
+    if part is None:
+        return Response(content, media_type=version.content_type, headers=headers)
+    first, last = part
+    headers["Content-Range"] = f"bytes {first}-{last}/{len(content)}"
+    return Response(
+        content[first : last + 1], 206, media_type=version.content_type, headers=headers
+    )
+
+
+def byte_range(header: str | None, size_bytes: int) -> tuple[int, int] | None:
+    """First and last byte asked for; None for all (also when it is not one plain range).
+
+    Raises `ProblemError` (416) for a range outside the content.
+    """
+    asked = _RANGE.fullmatch(header.strip()) if header is not None else None
+    if asked is None or asked.groups() == ("", ""):
+        return None
+    start, end = asked.groups()
+    if start == "":
+        first, last = max(0, size_bytes - int(end)), size_bytes - 1
+    else:
+        first, last = int(start), min(int(end or size_bytes - 1), size_bytes - 1)
+    if first > last or first >= size_bytes:
+        raise ProblemError(BAD_RANGE, f"the document has {size_bytes} bytes")
+    return first, last
+
+
+async def _find(services: Services, document_id: UUID) -> list[DocumentVersion]:
+    return await services.database.read(
+        lambda connection: document_rows.versions_of_document(connection, document_id)
+    )
+
+
+async def _store(
+    request: Request, services: Services, clinician: Clinician, *, document_id: UUID,
+    version_id: UUID, patient_id: UUID, title: str, replaces: tuple[UUID, ...],
+) -> tuple[DocumentReceipt, bool]:  # fmt: skip
+    content_type = _checked_content_type(request)
+    content = await _body(request, services.settings.document_size_limit_bytes)
+    await services.database.read(
+        lambda connection: document_rows.require_writable(connection, patient_id)
+    )
+    receipt = await services.documents.put(
+        document_id, version_id, content, content_type=content_type, replaces=replaces
+    )
+    version, is_new = await services.database.write(
+        lambda connection: document_rows.insert_version(
+            connection, receipt.record, patient_id=patient_id, author=clinician, title=title
+        )
+    )
+    return DocumentReceipt(version=version, durability=receipt.durability), is_new
+
+
+def _checked_content_type(request: Request) -> str:
+    try:
+        return _content_type.validate_python(request.headers.get("Content-Type", ""))
+    except ValidationError as error:
+        raise ProblemError(INVALID_REQUEST, "Content-Type: a media type is needed") from error
+
+
+async def _body(request: Request, limit_bytes: int) -> bytes:
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit_bytes:
+            raise ProblemError(DOCUMENT_TOO_LARGE, f"at most {limit_bytes} bytes")
+        chunks.append(chunk)
+    if size == 0:
+        raise ProblemError(INVALID_REQUEST, "the document is empty")
+    return b"".join(chunks)
