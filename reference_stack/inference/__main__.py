@@ -20,6 +20,7 @@ from reference_stack.inference.blas import prepare_process
 from reference_stack.inference.engine import Engine
 from reference_stack.inference.generation import Decoder
 from reference_stack.inference.jobs import EngineLimits
+from reference_stack.inference.loading import ModelLoader
 from reference_stack.inference.metrics import InferenceMetrics
 from reference_stack.inference.settings import InferenceSettings, SettingsError, read_settings
 from reference_stack.models import BadModelFolderError, check_model_folder
@@ -46,20 +47,20 @@ class DrainingServer(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def load_decoder(settings: InferenceSettings) -> Decoder:
-    """Check the model's files against their manifest (B-12) and load it.
+def model_loader(settings: InferenceSettings, metrics: InferenceMetrics) -> ModelLoader:
+    """What brings the model into this process."""
 
-    Raises BadModelFolderError, and what mlx-lm raises for a model it can't run.
-    """
-    check_model_folder(settings.model_dir, full=True)
-    # Imports mlx, so not before the BLAS is chosen.
-    from reference_stack.inference.batching import MlxDecoder  # noqa: PLC0415
+    def load_folder(folder: Path) -> Decoder:
+        # Imports mlx, so not before the BLAS is chosen.
+        from reference_stack.inference.batching import MlxDecoder  # noqa: PLC0415
 
-    return MlxDecoder(
-        settings.model_dir,
-        max_batch=settings.max_batch,
-        prefill_chunk_tokens=settings.prefill_chunk_tokens,
-    )
+        return MlxDecoder(
+            folder,
+            max_batch=settings.max_batch,
+            prefill_chunk_tokens=settings.prefill_chunk_tokens,
+        )
+
+    return ModelLoader(settings, metrics, load_folder)
 
 
 def _listen(settings: InferenceSettings) -> socket.socket:
@@ -82,14 +83,15 @@ def serve(settings: InferenceSettings) -> int:
         queue_timeout_s=settings.queue_timeout_s,
         stall_timeout_s=settings.stall_timeout_s,
     )
-    engine = Engine(lambda: load_decoder(settings), limits, metrics)
+    loader = model_loader(settings, metrics)
+    engine = Engine(loader.load, limits, metrics, loading=lambda: loader.stage)
     try:
         listener = _listen(settings)
     except OSError as error:
         sys.stderr.write(f"can't listen on {settings.host}:{settings.port}: {error.strerror}\n")
         return EXIT_FAILED
     config = uvicorn.Config(
-        build_app(settings, engine, metrics, blas),
+        build_app(settings, engine, metrics, blas, lambda: loader.version),
         log_config=None,
         log_level="warning",
         access_log=False,
@@ -120,7 +122,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     try:
         settings = read_settings(options.settings)
-        check_model_folder(settings.model_dir)
+        if settings.model_sync is None:
+            check_model_folder(settings.model_dir)
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_BAD_INPUT

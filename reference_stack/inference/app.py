@@ -6,7 +6,7 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Literal
@@ -65,8 +65,12 @@ def build_app(
     engine: Engine,
     metrics: InferenceMetrics,
     blas: Literal["openblas", "reference", "accelerate"],
+    model_version: Callable[[], str | None] = lambda: None,
 ) -> FastAPI:
-    """The application; its lifespan starts and stops `engine`."""
+    """The application; its lifespan starts and stops `engine`.
+
+    `model_version` names the copy that serves, once one does.
+    """
     metrics.watch(lambda: engine.queue_length, lambda: engine.running)
 
     @asynccontextmanager
@@ -86,6 +90,7 @@ def build_app(
             "status": state.state,
             "site": settings.site,
             "model": settings.model_name,
+            "model_version": model_version(),
             "blas": blas,
         }
         if state.state == "ok":

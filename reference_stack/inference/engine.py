@@ -27,6 +27,7 @@ from reference_stack.inference.jobs import (
     EngineHealth,
     EngineLimits,
     Job,
+    LoadAgainError,
     QueueFullError,
     UnavailableError,
 )
@@ -35,6 +36,8 @@ from reference_stack.inference.metrics import InferenceMetrics
 log = logging.getLogger(__name__)
 
 Clock = Callable[[], float]
+
+LOADING = EngineHealth("loading", "the model is being loaded")
 
 # Weight of the newest answer in the running mean of service times.
 _SMOOTHING = 0.2
@@ -50,12 +53,17 @@ class Engine:
         limits: EngineLimits,
         metrics: InferenceMetrics,
         clock: Clock = time.monotonic,
+        loading: Callable[[], EngineHealth] = lambda: LOADING,
     ) -> None:
-        """`load` is called in the engine's thread; `clock` gives seconds."""
+        """`load` is called in the engine's thread, and again in a new one after LoadAgainError.
+
+        `clock` gives seconds, `loading` is the engine's health until `load` has returned.
+        """
         self._load = load
         self._limits = limits
         self._metrics = metrics
         self._clock = clock
+        self._loading = loading
         self._changed = threading.Condition()
         self._waiting: deque[Job] = deque()
         self._running: dict[int, Job] = {}
@@ -65,7 +73,7 @@ class Engine:
         self._drain_until: float | None = None
         self._step_started_at: float | None = None
         self._mean_service_s: float | None = None
-        self._thread = threading.Thread(target=self._work, name="decoder", daemon=True)
+        self._thread = self._new_thread()
 
     @property
     def queue_length(self) -> int:
@@ -82,7 +90,7 @@ class Engine:
         if self._ended is not None:
             return self._ended
         if self._decoder is None:
-            return EngineHealth("loading", "the model is being loaded")
+            return self._loading()
         started = self._step_started_at
         if started is not None and self._clock() - started > self._limits.stall_timeout_s:
             return EngineHealth(
@@ -157,11 +165,19 @@ class Engine:
         ahead = len(self._waiting) + len(self._running)
         return min(service_s * ahead / self._limits.max_batch, _LONGEST_RETRY_AFTER_S)
 
+    def _new_thread(self) -> threading.Thread:
+        return threading.Thread(target=self._work, name="decoder", daemon=True)
+
     def _work(self) -> None:
         health = EngineHealth("stopped", "the service has stopped")
         kind: FailureKind = "shutting_down"
         try:
-            decoder = self._load()
+            try:
+                decoder = self._load()
+            except LoadAgainError:
+                self._thread = self._new_thread()
+                self._thread.start()
+                return
             self._decoder = decoder
             log.info("model loaded")
             self._serve(decoder)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from reference_stack.inference.generation import Deliver, GenerationRequest
 
-EngineState = Literal["loading", "ok", "draining", "stalled", "failed", "stopped"]
+EngineState = Literal["syncing", "loading", "ok", "draining", "stalled", "failed", "stopped"]
 
 
 class UnavailableError(Exception):
@@ -16,6 +16,13 @@ class UnavailableError(Exception):
     def __init__(self, state: EngineState, detail: str) -> None:
         super().__init__(detail)
         self.state = state
+
+
+class LoadAgainError(Exception):
+    """Loading failed, and there is something else to load: in a new thread.
+
+    The one that failed has given up its device's streams, which belong to threads.
+    """
 
 
 class QueueFullError(Exception):

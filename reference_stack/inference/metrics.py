@@ -13,6 +13,7 @@ from typing import get_args
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from reference_stack.inference.generation import FailureKind, FinishReason
+from reference_stack.models.sync import Outcome
 
 _FIRST_TOKEN_BUCKETS_S = (0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 1, 2, 3.5, 5, 10, 20, 40, 80)
 _TOKEN_BUCKETS_S = (0.002, 0.005, 0.01, 0.02, 0.035, 0.05, 0.1, 0.2, 0.35, 0.5, 1, 2, 5, 10)
@@ -66,6 +67,23 @@ class InferenceMetrics:
         self._cancelled = Counter(
             "inference_cancelled", "Requests whose client went away", registry=registry
         )
+        self._model = Gauge(
+            "inference_model_info",
+            "1 for the model that serves; version fingerprints all of its files",
+            ["model", "version"],
+            registry=registry,
+        )
+        self._synced = Counter(
+            "inference_model_sync",
+            "Starts by what became of the node's copy: kept, copied, repaired, refused",
+            ["outcome"],
+            registry=registry,
+        )
+        self._sync_duration = Gauge(
+            "inference_model_sync_duration_seconds",
+            "How long bringing the copy up to date and verifying it took at the last start",
+            registry=registry,
+        )
         # A series that starts at its first event hides that event from `increase`.
         for reason in get_args(FinishReason):
             self._finished.labels(reason)
@@ -73,6 +91,8 @@ class InferenceMetrics:
             self._rejected.labels(reason)
         for kind in get_args(FailureKind):
             self._failed.labels(kind)
+        for outcome in get_args(Outcome):
+            self._synced.labels(outcome)
 
     def watch(self, queue_length: Callable[[], int], running: Callable[[], int]) -> None:
         """Read the two gauges from the engine at every scrape."""
@@ -111,6 +131,15 @@ class InferenceMetrics:
     def cancelled(self) -> None:
         """A client went away."""
         self._cancelled.inc()
+
+    def synced(self, outcome: Outcome, duration_s: float) -> None:
+        """The node's copy was brought up to date, or a release was refused."""
+        self._synced.labels(outcome).inc()
+        self._sync_duration.set(duration_s)
+
+    def serving(self, model: str, version: str) -> None:
+        """This version of the model serves."""
+        self._model.labels(model, version).set(1)
 
     def text(self) -> bytes:
         """All of it in Prometheus's text format."""

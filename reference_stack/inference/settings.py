@@ -14,6 +14,20 @@ class SettingsError(Exception):
     """The settings file can't be used; the message names file, key and what is allowed."""
 
 
+class ModelSyncSettings(BaseModel):
+    """How a node comes by its model: `release` is the folder that models are published in.
+
+    With `checksum` every byte is compared before a model is loaded, with `integrity_check` it must
+    generate a token before it serves.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    release: Path
+    checksum: bool = True
+    integrity_check: bool = True
+
+
 class InferenceSettings(BaseModel):
     """What one service needs to know.
 
@@ -21,7 +35,9 @@ class InferenceSettings(BaseModel):
     most `queue_timeout_s`. `prefill_chunk_tokens` bounds how many tokens of a prompt are
     processed between two decode steps, so how long a newcomer makes the others wait. On SIGTERM
     requests have `drain_timeout_s` to finish. A step that lasts longer than `stall_timeout_s`
-    makes the service unhealthy. `port` 0 takes any free port and logs it.
+    makes the service unhealthy. `port` 0 takes any free port and logs it. With `model_sync` the
+    folder `model_dir` is the node's own place for copies, see `reference_stack.models.sync`;
+    without, it is the model.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -31,6 +47,7 @@ class InferenceSettings(BaseModel):
     site: NonEmpty
     model_dir: Path
     model_name: NonEmpty
+    model_sync: ModelSyncSettings | None = None
     max_batch: Annotated[int, Field(ge=1, le=512)] = 8
     max_queue: Annotated[int, Field(ge=0)] = 64
     queue_timeout_s: Annotated[float, Field(gt=0)] = 30.0

@@ -49,7 +49,7 @@ def file_sha256(path: Path) -> str:
 def record_files(folder: Path) -> dict[str, FileRecord]:
     """The record of every file in `folder`, each flushed to the disk first."""
     records = {}
-    for path in sorted(folder.iterdir()):
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
         descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)

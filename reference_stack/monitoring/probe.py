@@ -213,7 +213,10 @@ class Probe:
             ProbeFailedError: when it is an error.
             httpx.HTTPError: when none can be reached.
         """
-        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        # The cache could answer for a database that is away.
+        headers = {"Cache-Control": "no-cache"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
         unreachable: httpx.HTTPError | None = None
         for url in self._settings.client_urls:
             try:

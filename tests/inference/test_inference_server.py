@@ -157,7 +157,13 @@ def test_health_and_models_name_site_and_model(make_service, script_dir):
     health = client.get("/health")
     assert (health.status_code, health.json()) == (
         200,
-        {"status": "ok", "site": "mac-1", "model": "tiny", "blas": "openblas"},
+        {
+            "status": "ok",
+            "site": "mac-1",
+            "model": "tiny",
+            "model_version": None,
+            "blas": "openblas",
+        },
     )
     assert [model["id"] for model in client.get("/v1/models").json()["data"]] == ["tiny"]
 
