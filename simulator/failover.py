@@ -116,7 +116,7 @@ def recover(design: Design, terms: Terms, chance: Circumstances) -> Recovery:
         expiry = env.process(_lease_expires(env, design, chance))
         revocation = env.process(_lease_revoked(env, design, terms, chance))
         lease = env.process(_lease_ends(env, expiry, revocation))
-        promotion = env.process(_promoted(env, lease, expiry, terms, chance))
+        promotion = env.process(_promoted(env, lease, terms, chance))
         up = env.process(_marked_up(env, edge.database_check, chance.standby_check, promotion))
         env.run(until=env.all_of([api, database, up]))
         lease_s, promoted_s, up_s = _end_s(lease), _end_s(promotion), _end_s(up)
@@ -194,16 +194,10 @@ def _lease_ends(env: Environment, expiry: Process, revocation: Process) -> Steps
     return float(env.now)
 
 
-def _promoted(
-    env: Environment, lease: Process, expiry: Process, terms: Terms, chance: Circumstances
-) -> Steps:
-    """The standby's watch wakes it at once.
-
-    When the lease ran out it asks the dead leader too before it promotes; a revoked lease has taken
-    the dead member's record along.
-    """
+def _promoted(env: Environment, lease: Process, terms: Terms, chance: Circumstances) -> Steps:
+    """The standby's watch wakes it at once; it asks the dead leader too before it promotes."""
     yield lease
-    if terms.silent and expiry.triggered:
+    if terms.silent:
         yield env.timeout(PEER_STATUS_TIMEOUT_S)
     yield env.timeout(chance.promotion_s)
     return float(env.now)

@@ -11,6 +11,9 @@ from reference_stack.api.app import create_app
 from reference_stack.api.settings import SettingsError, load_settings
 
 GRACEFUL_STOP_S = 5
+#: Longer than any balancer keeps an idle connection (it purges its pool after seconds): when the
+#: server closes first, a request that is on its way meets a closed connection.
+KEEP_ALIVE_S = 300
 
 
 def main() -> int:
@@ -39,6 +42,7 @@ def main() -> int:
         server_header=False,
         forwarded_allow_ips=list(settings.trusted_proxies),
         timeout_graceful_shutdown=GRACEFUL_STOP_S,
+        timeout_keep_alive=KEEP_ALIVE_S,
     )
     return 0
 
