@@ -1,0 +1,32 @@
+"""What keeps the emergency site from being ready to take over."""
+
+from __future__ import annotations
+
+import httpx
+
+from architecture.design import Design
+from reference_stack.addresses import AddressPlan
+
+TIMEOUT_S = 2.0
+
+
+def problems(design: Design, addresses: AddressPlan) -> list[str]:
+    """In words; empty when the hospital leads and the controller has seen it alive."""
+    if design.fallback is None or design.database.cloud_standby is None:
+        return []
+    site = design.fallback.site
+    try:
+        answer = httpx.get(f"{addresses.endpoint(site, 'fallback').url}/status", timeout=TIMEOUT_S)
+        answer.raise_for_status()
+        status = answer.json()
+    except (httpx.HTTPError, ValueError):
+        return [f"{site}: the fallback controller does not answer"]
+    found = []
+    if status["phase"] != "hospital":
+        found.append(f"{site}: the phase of the fallback is {status['phase']}: {status['missing']}")
+    if not status["armed"]:
+        found.append(f"{site}: the fallback controller has not seen a node alive yet")
+    if status["unsalvaged"]:
+        names = ", ".join(status["unsalvaged"])
+        found.append(f"{site}: {names} may alone hold notes that were not brought over yet")
+    return found
