@@ -19,7 +19,7 @@ demo: $(SETUP) ## predict, run, load, break, measure, judge: ends with the repor
 
 test: lint ## everything: format, lint, types, unit, property and integration tests
 	$(BIN)/pytest -n 2 --dist loadgroup -m "$(PARALLEL)"
-	$(BIN)/pytest -m "stack or model"
+	$(BIN)/pytest -n 2 --dist loadgroup -m "stack or model"
 
 check: lint ## the fast part of the tests, under two minutes
 	$(BIN)/pytest -n 2 --dist loadgroup -m "$(FAST)"

@@ -25,8 +25,9 @@ LEASE_SCAN_S = 0.5
 # An etcd election starts after one to two election timeouts (raft's randomised timeout); the new
 # leader then prolongs every lease to its full length and one election timeout (Lessor.Promote).
 LEASE_EXTENSION_ELECTIONS = 1
-# Patroni asks every known member, the dead leader too, before it promotes, and in failsafe mode also
-# those whose record is gone; its time-out is fixed (patroni/ha.py, fetch_node_status). A refused connection costs nothing.
+# Patroni asks every known member, the dead leader too, before it promotes; in failsafe mode also
+# those whose record is gone. Its time-out is fixed (patroni/ha.py, fetch_node_status); a refused
+# connection costs nothing.
 PEER_STATUS_TIMEOUT_S = 2.0
 # A failure detector asks the standby, fences the dead site and revokes its lease: low and high of
 # what that took on the reference stack (docs/calibration.md). The lease takes the dead member's own

@@ -47,8 +47,8 @@ BEST = Circumstances(
 )  # fmt: skip
 WORST = Circumstances(
     api_check=ALMOST, database_check=ALMOST, standby_check=ALMOST, detector_check=ALMOST,
-    detector_acts_s=0.5, lease_age=0.0, lease_scan=ALMOST, etcd_leader_lost=False, election=ALMOST, promotion_s=3.0,
-    reconnection=ALMOST,
+    detector_acts_s=0.5, lease_age=0.0, lease_scan=ALMOST, etcd_leader_lost=False, election=ALMOST,
+    promotion_s=3.0, reconnection=ALMOST,
 )  # fmt: skip
 
 

@@ -16,7 +16,10 @@ import pytest
 from evidence import Run, list_runs
 from tests.stack.processes import processes_of, wait_for
 
-pytestmark = [pytest.mark.stack, pytest.mark.model, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.stack, pytest.mark.model, pytest.mark.xdist_group("stack"),
+    pytest.mark.timeout(900),
+]  # fmt: skip
 
 PROJECT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "cli.main"]
