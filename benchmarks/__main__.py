@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from benchmarks import commit_latency, simulation
+from benchmarks import commit_latency, failover, simulation
 
-BENCHMARKS: dict[str, Callable[[], None]] = {
+BENCHMARKS: dict[str, Callable[[], object]] = {
     "simulation": simulation.main,
     "commit-latency": commit_latency.main,
+    "failover": lambda: failover.run(failover.TRIALS, list(failover.FAULTS)),
 }
 
 

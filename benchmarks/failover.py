@@ -23,7 +23,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,22 +33,26 @@ from typing import Self
 import httpx
 import pandas as pd
 import psutil
+from pydantic import JsonValue
 
 from architecture import load_design
 from architecture.design import Design
+from architecture.loading import design_hash
 from chaos.ledger import read_back
-from evidence.record import RunWriter, design_hash, json_document
+from evidence.record import RunWriter, json_document
 from load.attempt import outcome_of_status
+from load.run import clinician_usernames
 from reference_stack.bringup import running, wait_until_whole
-from reference_stack.fallback.switchover import switchover
+from reference_stack.fallback.switchover import switch_over
 from reference_stack.handle import StackHandle
-from reference_stack.hospital.clinicians import clinician_password, generate_clinicians
+from reference_stack.hospital.clinicians import clinician_password
 
 WITHOUT_MODELS = (
     "sites.mac-1.services=[etcd, database, cache, documents, api]",
     "sites.mac-2.services=[etcd, database, cache, documents, api]",
     "sites.gcp.services=[etcd, database, documents, bucket, fallback, api]",
 )
+TRIALS = 20
 NOTES_PER_S = 20.0
 CLIENT_TIMEOUT_S = 10.0
 RECOVERY_DEADLINE_S = 90.0
@@ -128,11 +132,10 @@ class NoteWriters:
 
 
 async def _log_in(client: httpx.AsyncClient, handle: StackHandle) -> tuple[str, dict[str, str]]:
-    clinician = generate_clinicians(1, 1)[0]
-    password = clinician_password(handle.secret("clinicians"), clinician.username)
-    answer = await client.post(
-        "/v1/login", json={"username": clinician.username, "password": password}
-    )
+    username = clinician_usernames(handle)[0]
+    password = clinician_password(handle.secret("clinicians"), username)
+    answer = await client.post("/v1/login", json={"username": username, "password": password})
+    answer.raise_for_status()
     headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
     patients = await client.get("/v1/patients?limit=1", headers=headers)
     return f"/v1/patients/{patients.json()['items'][0]['id']}/notes", headers
@@ -166,12 +169,19 @@ def process_crash(handle: StackHandle, site: str) -> Mend:
 def partition(handle: StackHandle, site: str) -> Mend:
     """The primary's site is cut off from everything and runs on."""
     handle.isolate(site)
-    return lambda: handle.rejoin(site)
+
+    def mend() -> None:
+        handle.rejoin(site)
+        # The failure detector fences what it can't reach; the power comes back with the network.
+        if handle.status()[site].state != "running":
+            handle.start(site)
+
+    return mend
 
 
 def planned_switchover(handle: StackHandle, _site: str) -> Mend:
     """The other node becomes the primary on purpose."""
-    switchover(handle)
+    switch_over(handle, None, lambda _message: None)
     return lambda: None
 
 
@@ -259,7 +269,7 @@ def _stack(design: Design) -> Iterator[StackHandle]:
         yield handle
 
 
-def run(trials: int, faults: list[str], runs: Path = Path("runs")) -> pd.DataFrame:
+def run(trials: int, faults: Sequence[str], runs: Path = Path("runs")) -> pd.DataFrame:
     """Run ``trials`` of each fault in turn, record them as a run, and print the summary."""
     design = load_design("local", WITHOUT_MODELS)
     dice = random.Random(SEED)  # noqa: S311 - moments of faults, not secrets
@@ -286,9 +296,9 @@ def run(trials: int, faults: list[str], runs: Path = Path("runs")) -> pd.DataFra
     return table
 
 
-def summary(table: pd.DataFrame) -> dict[str, dict[str, float]]:
+def summary(table: pd.DataFrame) -> dict[str, JsonValue]:
     """Figures of each fault: n, minimum, median, 95th percentile, maximum, lost notes."""
-    found = {}
+    found: dict[str, JsonValue] = {}
     for fault, rows in table.groupby("fault", sort=False):
         outages = sorted(rows["outage_s"])
         found[str(fault)] = {
@@ -307,7 +317,7 @@ def summary(table: pd.DataFrame) -> dict[str, dict[str, float]]:
 def main() -> None:
     """Entry point: ``python -m benchmarks.failover [--trials N] [FAULT …]``."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.failover")
-    parser.add_argument("--trials", type=int, default=20)
+    parser.add_argument("--trials", type=int, default=TRIALS)
     parser.add_argument("faults", nargs="*", help=f"of: {', '.join(FAULTS)}")
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.faults) - set(FAULTS))

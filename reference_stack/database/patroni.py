@@ -55,7 +55,16 @@ def configuration(
         "name": site,
         "log": {"level": "INFO"},
         "restapi": {"listen": str(rest), "connect_address": str(rest)},
-        "etcd3": {"hosts": [str(addresses.endpoint(voter, "etcd")) for voter in consensus.voters]},
+        # The site's own member first, and no other by chance: a watch on the member of a site that
+        # dies hears nothing, and the standby would not know that the lease is gone before its next
+        # loop. (`use_proxies` keeps Patroni from shuffling the members.)
+        "etcd3": {
+            "hosts": [
+                str(addresses.endpoint(voter, "etcd"))
+                for voter in sorted(consensus.voters, key=lambda voter: voter != site)
+            ],
+            "use_proxies": True,
+        },
         "bootstrap": {
             "dcs": _dynamic(design, addresses, cloud=cloud),
             "initdb": [{"encoding": "UTF8"}, {"locale": "C.UTF-8"}, "data-checksums"],

@@ -130,7 +130,7 @@ def test_bounds_are_the_sums_one_can_do_by_hand() -> None:
     bounds = failover_bound_s(load_design("dual-m3-ultra", [WITHOUT_DATABASE]))
     # Checks: 5 + 3·2 + 2·0.5 = 12 s, then a connection attempt of 2 s and the client's pause.
     assert bounds["primary-power-loss"]["chat"] == pytest.approx(12 + 2 + 1)
-    # The failure detector's checks: 2 + 3·2 + 2·0.5 = 9 s; half a second until the lease is revoked.
+    # The failure detector's checks: 2 + 3·2 + 2·0.5 = 9 s; half a second to revoke the lease.
     after_lease_s = 3 + 1 + 0.3 + 1
     assert bounds["primary-power-loss"]["write"] == pytest.approx(9 + 0.5 + 2 + after_lease_s)
     # Refused at once: 5 + 2·0.5 = 6 s, the balancer's two further tries, the client's pause.
