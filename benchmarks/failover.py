@@ -269,9 +269,11 @@ def _stack(design: Design) -> Iterator[StackHandle]:
         yield handle
 
 
-def run(trials: int, faults: Sequence[str], runs: Path = Path("runs")) -> pd.DataFrame:
+def run(
+    trials: int, faults: Sequence[str], name: str = "local", runs: Path = Path("runs")
+) -> pd.DataFrame:
     """Run ``trials`` of each fault in turn, record them as a run, and print the summary."""
-    design = load_design("local", WITHOUT_MODELS)
+    design = load_design(name, WITHOUT_MODELS)
     dice = random.Random(SEED)  # noqa: S311 - moments of faults, not secrets
     done: list[Trial] = []
     writer = RunWriter(
@@ -315,15 +317,16 @@ def summary(table: pd.DataFrame) -> dict[str, JsonValue]:
 
 
 def main() -> None:
-    """Entry point: ``python -m benchmarks.failover [--trials N] [FAULT …]``."""
+    """Entry point: ``python -m benchmarks.failover [--trials N] [--design NAME] [FAULT …]``."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.failover")
     parser.add_argument("--trials", type=int, default=TRIALS)
     parser.add_argument("faults", nargs="*", help=f"of: {', '.join(FAULTS)}")
+    parser.add_argument("--design", default="local", help="local, or a variant of it")
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.faults) - set(FAULTS))
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)} (allowed: {', '.join(FAULTS)})")
-    run(arguments.trials, arguments.faults or list(FAULTS))
+    run(arguments.trials, arguments.faults or list(FAULTS), arguments.design)
 
 
 if __name__ == "__main__":

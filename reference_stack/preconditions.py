@@ -20,7 +20,7 @@ from reference_stack.state import STATE_FILE
 
 Progress = Callable[[str], None]
 
-NEEDED_DISK_BYTES = 3 * 1024**3
+NEEDED_DISK_BYTES = 5 * 1024**3  # each site keeps its own copy of the model
 
 
 def require_fit_machine(
