@@ -96,7 +96,9 @@ class StackHandle:
     def http_client(self, base_url: str | None = None, timeout_s: float = 20.0) -> httpx.Client:
         """A client of the API (of :attr:`api_url` unless told otherwise) that trusts the stack."""
         context = ssl.create_default_context(cafile=str(self.certificate_authority))
-        return httpx.Client(base_url=base_url or self.api_url, verify=context, timeout=timeout_s)
+        return httpx.Client(
+            base_url=base_url or self.api_url, verify=context, timeout=timeout_s, trust_env=False
+        )
 
     @property
     def balancer_stats_url(self) -> str:

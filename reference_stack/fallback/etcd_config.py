@@ -13,6 +13,8 @@ from typing import Any
 
 import httpx
 
+from reference_stack import plain_http
+
 ATTEMPTS = 3
 
 
@@ -62,7 +64,7 @@ class EtcdConfig:
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
         for url in self._urls:
             try:
-                answer = httpx.post(f"{url}{path}", json=body, timeout=self._timeout_s)
+                answer = plain_http.post(f"{url}{path}", json=body, timeout=self._timeout_s)
                 document: dict[str, Any] = answer.json()
             except (httpx.HTTPError, ValueError):
                 continue

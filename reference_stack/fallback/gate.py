@@ -25,6 +25,7 @@ import httpx
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from reference_stack import plain_http
 from reference_stack.errors import StackError
 from reference_stack.fallback.salvage import salvage
 from reference_stack.fallback.settings import GateSettings, load_settings
@@ -103,7 +104,7 @@ class Gate:
     def _ask(self) -> Instruction | None:
         url = f"{self._settings.controller_url}/gate/{self._settings.site}"
         try:
-            answer = httpx.get(url, timeout=ASK_TIMEOUT_S)
+            answer = plain_http.get(url, timeout=ASK_TIMEOUT_S)
             answer.raise_for_status()
             said = answer.json()
             return Instruction(said["order"], said["epoch"], said["since_xid"])
@@ -147,7 +148,9 @@ class Gate:
         url = f"{self._settings.controller_url}/gate/{self._settings.site}"
         words = {"Authorization": f"Bearer {self._settings.token}"}
         try:
-            httpx.post(url, json=report, headers=words, timeout=ASK_TIMEOUT_S).raise_for_status()
+            plain_http.post(
+                url, json=report, headers=words, timeout=ASK_TIMEOUT_S
+            ).raise_for_status()
         except httpx.HTTPError as error:
             self._say(f"the report did not arrive, the order will be repeated: {error}")
 
@@ -193,7 +196,7 @@ class Gate:
 
 def _is_primary(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/primary", timeout=ASK_TIMEOUT_S).status_code == httpx.codes.OK
+        return plain_http.get(f"{url}/primary", timeout=ASK_TIMEOUT_S).status_code == httpx.codes.OK
     except httpx.HTTPError:
         return False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 
 from architecture.design import Design
+from reference_stack import plain_http
 from reference_stack.addresses import AddressPlan
 
 TIMEOUT_S = 2.0
@@ -16,7 +17,9 @@ def problems(design: Design, addresses: AddressPlan) -> list[str]:
         return []
     site = design.fallback.site
     try:
-        answer = httpx.get(f"{addresses.endpoint(site, 'fallback').url}/status", timeout=TIMEOUT_S)
+        answer = plain_http.get(
+            f"{addresses.endpoint(site, 'fallback').url}/status", timeout=TIMEOUT_S
+        )
         answer.raise_for_status()
         status = answer.json()
     except (httpx.HTTPError, ValueError):

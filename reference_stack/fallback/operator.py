@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from reference_stack import plain_http
 from reference_stack.errors import StackError
 from reference_stack.handle import StackHandle
 
@@ -97,7 +98,7 @@ class Controls:
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {self._token}"}
         try:
-            answer = httpx.request(
+            answer = plain_http.request(
                 method, f"{self._url}{path}", json=body or {}, headers=headers,
                 timeout=ASK_TIMEOUT_S,
             )  # fmt: skip

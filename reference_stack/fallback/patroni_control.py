@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from reference_stack import plain_http
 from reference_stack.addresses import Endpoint
 
 PATCH_TIMEOUT_S = 5.0
@@ -46,14 +47,14 @@ class PatroniControl:
     def patch(self, change: dict[str, Any]) -> bool:
         """Change the dynamic configuration; its leader acts at once, not at its next turn."""
         try:
-            answer = httpx.patch(f"{self._url}/config", json=change, timeout=PATCH_TIMEOUT_S)
+            answer = plain_http.patch(f"{self._url}/config", json=change, timeout=PATCH_TIMEOUT_S)
         except httpx.HTTPError:
             return False
         return answer.status_code == httpx.codes.OK
 
     def _get(self, path: str) -> dict[str, Any] | None:
         try:
-            answer = httpx.get(f"{self._url}{path}", timeout=self._timeout_s)
+            answer = plain_http.get(f"{self._url}{path}", timeout=self._timeout_s)
             document = answer.json()
         except (httpx.HTTPError, ValueError):
             return None
@@ -61,7 +62,7 @@ class PatroniControl:
 
     def _status(self, path: str) -> int | None:
         try:
-            return httpx.get(f"{self._url}{path}", timeout=self._timeout_s).status_code
+            return plain_http.get(f"{self._url}{path}", timeout=self._timeout_s).status_code
         except httpx.HTTPError:
             return None
 

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
+from reference_stack import plain_http
 from reference_stack.addresses import Endpoint
 from reference_stack.fallback.decision import View, node_view
 from reference_stack.fallback.settings import ControllerSettings
@@ -28,7 +29,7 @@ def node_answers(settings: ControllerSettings, node: str, timeout_s: float) -> b
 def balancer_view(settings: ControllerSettings, balancer: str, timeout_s: float) -> View | None:
     """What one balancer says of the nodes; None when it doesn't answer."""
     try:
-        answer = httpx.get(
+        answer = plain_http.get(
             f"{settings.endpoint(balancer, 'balancer-stats').url}/;csv", timeout=timeout_s
         )
         answer.raise_for_status()
@@ -59,7 +60,7 @@ def edge_answers(settings: ControllerSettings, timeout_s: float = 1.0) -> bool:
 
 def _answers(url: str, timeout_s: float) -> bool:
     try:
-        httpx.get(url, timeout=timeout_s)
+        plain_http.get(url, timeout=timeout_s)
     except httpx.HTTPError:
         return False
     return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 
 from architecture.design import Design
+from reference_stack import plain_http
 from reference_stack.addresses import AddressPlan, Endpoint
 
 TIMEOUT_S = 2.0
@@ -33,7 +34,7 @@ def problems(design: Design, addresses: AddressPlan) -> list[str]:
 def serving_version(endpoint: Endpoint, timeout_s: float = TIMEOUT_S) -> str | None:
     """The version of the model that an inference server serves; None when it serves none."""
     try:
-        answer = httpx.get(f"{endpoint.url}/health", timeout=timeout_s, trust_env=False)
+        answer = plain_http.get(f"{endpoint.url}/health", timeout=timeout_s)
         document = answer.raise_for_status().json()
     except (httpx.HTTPError, ValueError):
         return None
