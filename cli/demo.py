@@ -65,7 +65,7 @@ def demo(
             where="--design", allowed="local, or a design that extends it",
         )  # fmt: skip
     stack = directory.absolute()
-    require_fit_machine(system, stack, number, progress)
+    require_fit_machine(system, stack, number, progress)[1].release()
     calibration = run_calibration(system, runs, progress)
     step_times = calibrated_step_times(load_run(calibration), system.inference.model)
     progress("predicting, before anything runs")

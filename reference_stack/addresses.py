@@ -18,7 +18,8 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal
+from types import TracebackType
+from typing import IO, Literal, Self
 
 import psutil
 
@@ -194,6 +195,36 @@ def _holder(endpoint: Endpoint) -> str:
     return "by another process"
 
 
+@dataclass(frozen=True)
+class Reservation:
+    """An instance number that no other stack of this machine can take.
+
+    It holds as long as any process has ``lock`` open, so it can be handed on to a child.
+    """
+
+    number: int
+    lock: IO[str]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self.release()
+
+    def release(self) -> None:
+        """Give up this process's hold."""
+        self.lock.close()
+
+
+def reserve_instance(number: int) -> Reservation | None:
+    """Reserve one instance number; None when another stack has it."""
+    lock = _try_lock(number)
+    return Reservation(number, lock) if lock is not None else None
+
+
 @contextlib.contextmanager
 def reserved_instance(wanted: int | None) -> Iterator[int]:
     """Hold an instance number against other stacks of this machine while the block runs.
@@ -206,9 +237,9 @@ def reserved_instance(wanted: int | None) -> Iterator[int]:
     """
     numbers = range(INSTANCES) if wanted is None else [wanted]
     for number in numbers:
-        lock = _try_lock(number)
-        if lock is not None:
-            with lock:
+        reservation = reserve_instance(number)
+        if reservation is not None:
+            with reservation:
                 yield number
             return
     which = f"instance {wanted} is" if wanted is not None else "all instances are"

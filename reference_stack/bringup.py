@@ -16,7 +16,7 @@ from psycopg import sql
 
 from architecture.design import Design
 from evidence.record import json_document
-from reference_stack.addresses import runtime_folder
+from reference_stack.addresses import Reservation, runtime_folder
 from reference_stack.api.migrate import migrate
 from reference_stack.edge.shared_address import as_far_as_possible
 from reference_stack.edge.tls import make_certificates
@@ -29,6 +29,7 @@ from reference_stack.render import render
 from reference_stack.rendering import (
     DATABASE_NAME,
     DATABASE_USER,
+    Programs,
     database_url,
     write_endpoints,
 )
@@ -62,25 +63,36 @@ def up(
         PreconditionError: when the machine is not fit or a stack runs already; nothing was started.
         StackError: when a part did not come up; everything was taken down again.
     """
-    programs, number = require_fit_machine(design, directory, instance, progress)
+    programs, reservation = require_fit_machine(design, directory, instance, progress)
+    with reservation:
+        return _up(
+            design, directory, programs, reservation, seed=seed, detached=detached,
+            progress=progress,
+        )  # fmt: skip
+
+
+def _up(
+    design: Design, directory: Path, programs: Programs, reservation: Reservation, *, seed: int,
+    detached: bool, progress: Progress,
+) -> StackHandle:  # fmt: skip
     design = as_far_as_possible(design, programs.paths)
     directory.mkdir(parents=True, exist_ok=True)
     clear(directory)
     state = StackState(
         design_document=json_document(design),
         stack_id=uuid.uuid4().hex,
-        instance=number,
+        instance=reservation.number,
         sites=tuple(design.sites),
         network=best_network(),
         backend=best_backend(),
-        control_socket=str(runtime_folder() / f"stack-{number}.sock"),
+        control_socket=str(runtime_folder() / f"stack-{reservation.number}.sock"),
         model_name=design.inference.model,
     )
     make_secrets(directory)
     make_certificates(directory, design, state.addresses)
     render(design, state.addresses, directory, programs)
     write_state(state, directory)
-    supervisor = _start_supervisor(directory, detached=detached)
+    supervisor = _start_supervisor(directory, reservation, detached=detached)
     try:
         return _bring_up(StackHandle(state, directory), supervisor, seed, progress)
     except BaseException:
@@ -111,8 +123,15 @@ def down(directory: Path) -> bool:
     return True
 
 
-def _start_supervisor(directory: Path, *, detached: bool) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "reference_stack.site.supervisor", str(directory)]
+def _start_supervisor(
+    directory: Path, reservation: Reservation, *, detached: bool
+) -> subprocess.Popen[bytes]:
+    """Start it with the reservation in its hands, so that nobody can take the instance between."""
+    lock = reservation.lock.fileno()
+    command = [
+        sys.executable, "-m", "reference_stack.site.supervisor", str(directory),
+        "--lock", str(lock),
+    ]  # fmt: skip
     with (directory / "supervisor.log").open("ab") as log:
         return subprocess.Popen(
             [*command, "--detached"] if detached else command,
@@ -120,6 +139,7 @@ def _start_supervisor(directory: Path, *, detached: bool) -> subprocess.Popen[by
             stdout=log,
             stderr=log,
             start_new_session=True,
+            pass_fds=[lock],
         )
 
 

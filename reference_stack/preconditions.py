@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 from collections.abc import Callable
@@ -25,8 +24,8 @@ NEEDED_DISK_BYTES = 5 * 1024**3  # each site keeps its own copy of the model
 
 def require_fit_machine(
     design: Design, directory: Path, instance: int | None, progress: Progress
-) -> tuple[Programs, int]:
-    """What the stack of ``design`` will run and the instance whose addresses it can take.
+) -> tuple[Programs, addresses.Reservation]:
+    """What the stack of ``design`` will run and the instance whose addresses it takes.
 
     Nothing is started or changed, but that the model is fetched when the cache lacks it.
 
@@ -48,14 +47,14 @@ def require_fit_machine(
         if (binary := binaries.find(name)) is not None:
             programs[name] = binary.path
     _require_disk(directory)
-    number = _free_instance(design, instance)
+    reservation = _free_instance(design, instance)
     model = ensure_model(design.inference.model, model_cache(), progress)
     found = Programs(
         paths=programs,
         postgresql=programs["postgres"].resolve().parent,
         model=model,
     )
-    return found, number
+    return found, reservation
 
 
 def existing_parent(directory: Path) -> Path:
@@ -117,16 +116,19 @@ def addresses_in_use(design: Design, instance: int) -> list[str]:
     )
 
 
-def _free_instance(design: Design, wanted: int | None) -> int:
-    """The instance to use, whose every port is free."""
+def _free_instance(design: Design, wanted: int | None) -> addresses.Reservation:
+    """The instance to use, reserved, whose every address is free."""
     numbers = range(addresses.INSTANCES) if wanted is None else [wanted]
     taken: list[str] = []
     for number in numbers:
+        reservation = addresses.reserve_instance(number)
+        if reservation is None:
+            taken = [f"instance {number} belongs to another stack"]
+            continue
         taken = addresses_in_use(design, number)
         if not taken:
-            with contextlib.suppress(PreconditionError), addresses.reserved_instance(number):
-                return number
-            taken = [f"instance {number} belongs to a stack that is starting or ending"]
+            return reservation
+        reservation.release()
     raise PreconditionError(
         f"ports are in use: {', '.join(taken)}. End what holds them (`testbed stack down`), "
         "or choose other addresses with --instance"

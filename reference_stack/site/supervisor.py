@@ -159,10 +159,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="reference_stack.site.supervisor")
     parser.add_argument("directory", type=Path)
     parser.add_argument("--detached", action="store_true", help="live on without a driver")
+    parser.add_argument("--lock", type=int, help="inherited file that reserves the instance")
     arguments = parser.parse_args()
     state = read_state(arguments.directory)
+    held = (
+        reserved_instance(state.instance) if arguments.lock is None else os.fdopen(arguments.lock)
+    )
     try:
-        with reserved_instance(state.instance):
+        with held:
             Supervisor(state, arguments.directory).serve(lifeline=not arguments.detached)
         # The socket goes last: who sees it gone knows that everything else is.
         Path(state.control_socket).unlink(missing_ok=True)

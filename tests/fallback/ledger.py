@@ -29,7 +29,8 @@ def application_url(handle: StackHandle) -> str:
         handle.endpoint(site, "balancer-database") for site in handle.design.sites_with("balancer")
     ]
     url = database_url(balancers, DATABASE_USER, handle.secret("application"))
-    return f"{url}{'&' if '?' in url else '?'}connect_timeout=2&tcp_user_timeout=3000"
+    patience = "connect_timeout=2&tcp_user_timeout=3000&keepalives_idle=2&keepalives_interval=1"
+    return f"{url}{'&' if '?' in url else '?'}{patience}&keepalives_count=3"
 
 
 def site_dsn(handle: StackHandle, site: str) -> str:
