@@ -18,11 +18,11 @@ demo: $(SETUP) ## predict, run, load, break, measure, judge: ends with the repor
 	exit $$code
 
 test: lint ## everything: format, lint, types, unit, property and integration tests
-	$(BIN)/pytest -n 2 --dist loadgroup -m "$(PARALLEL)"
-	$(BIN)/pytest -n 2 --dist loadgroup -m "stack or model"
+	$(BIN)/pytest -n 2 --dist loadfile -m "$(PARALLEL)"
+	$(BIN)/pytest -m "stack or model"
 
 check: lint ## the fast part of the tests, under two minutes
-	$(BIN)/pytest -n 2 --dist loadgroup -m "$(FAST)"
+	$(BIN)/pytest -n 2 --dist loadfile -m "$(FAST)"
 
 lint: $(SETUP) ## format, lint and strict types
 	$(BIN)/ruff format --check $(CODE) tests benchmarks

@@ -25,7 +25,7 @@ from tests.api.postgres_server import free_port
 from tests.database.ledger import LedgerWriter, rows_at, stack_of, tell, wait_until_whole
 from tests.stack.processes import wait_for
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("data-plane"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
 
 OVERRIDES = (
     "sites.gcp.services=[etcd, database, bucket]",

@@ -21,7 +21,7 @@ from tests.database.ledger import (
 )
 from tests.stack.processes import wait_for
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
 
 #: Patroni looks every 2 s: what it does about a lost standby, it does within some seconds.
 QUICK = (*WITHOUT_CLOUD, "database.lease.loop_wait_s=2")

@@ -19,7 +19,7 @@ from reference_stack.documents.ledger import DocumentLedger
 from reference_stack.handle import StackHandle
 from reference_stack.hospital.clinicians import clinician_password, generate_clinicians
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("data-plane"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
 
 WITHOUT_MODEL = (
     "workload.users=5",

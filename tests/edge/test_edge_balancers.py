@@ -26,7 +26,7 @@ from reference_stack.edge.clients import certificate_authority, client_urls
 from reference_stack.edge.haproxy import API, CHAT, DATABASE
 from tests.edge.edge_network import Edge, wait_for
 
-pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("edge")]
+pytestmark = [pytest.mark.servers]
 
 
 def admin_of(edge: Edge) -> BalancerAdmin:

@@ -19,7 +19,6 @@ from tests.edge.edge_network import Edge, running_edge, settled, wait_for
 
 pytestmark = [
     pytest.mark.servers,
-    pytest.mark.xdist_group("edge"),
     pytest.mark.skipif(
         best_network() != "namespaces" or binaries.find("keepalived") is None,
         reason="needs root, network namespaces and keepalived",

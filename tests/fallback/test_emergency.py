@@ -29,7 +29,7 @@ from reference_stack.rendering import DATABASE_USER, database_url
 from tests.fallback.conftest import tell
 from tests.fallback.ledger import Ledger, Primaries, application_url, site_dsn
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("data-plane"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 NODES = ("mac-1", "mac-2")
 CLOUD = "gcp"

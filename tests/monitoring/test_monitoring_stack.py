@@ -16,7 +16,7 @@ from reference_stack.monitoring.sink import ReceivedAlert
 from tests.stack.conftest import tell
 from tests.stack.processes import wait_for
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("data-plane"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
 
 WITHOUT_LANGUAGE_MODEL = (
     "workload.users=5",

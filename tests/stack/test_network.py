@@ -25,7 +25,6 @@ from tests.stack.processes import wait_for
 
 pytestmark = [
     pytest.mark.servers,
-    pytest.mark.xdist_group("network"),
     pytest.mark.skipif(best_network() != "namespaces", reason="no network of its own without root"),
 ]
 

@@ -21,7 +21,7 @@ from reference_stack.state import write_state
 from tests.stack.conftest import tell
 from tests.stack.processes import processes_of, wait_for
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
 
 PROJECT = Path(__file__).parents[2]
 
