@@ -78,6 +78,11 @@ def _keeper(context: SiteContext) -> ServiceSpec:
         longest_wait_s=context.design.api.request_timeout_s + 1.0,
         backup=backup_settings(context),
     )
+    # A base backup that is killed with its site leaves its temporary files: they lie in the stack's
+    # directory, which the next stack there clears.
+    scratch = context.folder / "tmp"
+    scratch.mkdir(parents=True, exist_ok=True)
     return context.python_service(
-        "database-keeper", "reference_stack.database.keeper", settings.model_dump(mode="json")
-    )
+        "database-keeper", "reference_stack.database.keeper", settings.model_dump(mode="json"),
+        {"TMPDIR": str(scratch)},
+    )  # fmt: skip

@@ -109,3 +109,14 @@ def test_hospital_servers_on_one_address_still_find_the_password(
     spec = SiteSpec.model_validate_json((tmp_path / "gcp" / "site.json").read_text())
     (database,) = [service for service in spec.services if service.name == "patroni"]
     assert database.environment["PGPASSWORD"] == read_secret(tmp_path, "replication")
+
+
+def test_temporary_files_of_a_base_backup_lie_in_the_stacks_directory(
+    design: Design, tmp_path: Path
+) -> None:
+    rendered(design, tmp_path)
+    for site in design.sites_with("database"):
+        spec = SiteSpec.model_validate_json((tmp_path / site / "site.json").read_text())
+        (keeper,) = (s for s in spec.services if s.name == "database-keeper")
+        assert keeper.environment["TMPDIR"] == str(tmp_path / site / "tmp")
+        assert (tmp_path / site / "tmp").is_dir()
