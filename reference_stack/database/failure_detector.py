@@ -39,8 +39,8 @@ from architecture.values import Strict
 from reference_stack.addresses import Endpoint
 from reference_stack.database.etcd import EtcdApi
 from reference_stack.errors import StackError
-from reference_stack.fallback.check import CheckState, after, pause_s
 from reference_stack.handle import StackHandle
+from reference_stack.health_check import CheckState, after, pause_s
 
 log = logging.getLogger("failure-detector")
 

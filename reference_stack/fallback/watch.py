@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from architecture.edge import HealthCheck
-from reference_stack.fallback import check
-from reference_stack.fallback.check import CheckState
+from reference_stack import health_check as check
 from reference_stack.fallback.decision import BalancerSight, Verdict, View, judge
 from reference_stack.fallback.settings import ControllerSettings
 from reference_stack.fallback.sights import balancer_view, node_answers
+from reference_stack.health_check import CheckState
 
 
 @dataclass

@@ -74,6 +74,7 @@ def test_it_serves_and_ends_with_its_caller(tmp_path: Path, ending: signal.Signa
         _, alive = psutil.wait_procs([child], timeout=30)
         assert not alive
     finally:
-        left = [caller, *psutil.Process(caller.pid).children()] if caller.poll() is None else []
-        for process in left:
-            process.kill()
+        if caller.poll() is None:
+            for served in psutil.Process(caller.pid).children():
+                served.kill()
+            caller.kill()

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from architecture.edge import HealthCheck
 from architecture.services import SiteLoss
-from reference_stack.fallback.check import CheckState, after, pause_s
 from reference_stack.fallback.decision import (
     BalancerSight,
     Verdict,
@@ -18,6 +17,7 @@ from reference_stack.fallback.decision import (
     silence_decides,
 )
 from reference_stack.fallback.sights import server_rows
+from reference_stack.health_check import CheckState, after, pause_s
 
 CHECK = HealthCheck(interval_s=5, timeout_s=2, fall=3, rise=1, fast_interval_s=0.5)
 NODES = ("mac-1", "mac-2")
