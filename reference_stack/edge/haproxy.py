@@ -70,6 +70,7 @@ def _defaults(design: Design, admin: Endpoint) -> str:
     chat = design.workload.client.chat_timeout_s
     return f"""global
     maxconn 4000
+    no strict-limits
     stats socket ipv4@{admin} level admin
     ssl-default-bind-options ssl-min-ver TLSv1.2
 

@@ -9,9 +9,6 @@ from typing import Any
 import jinja2
 import mlx.core as mx
 import numpy as np
-from mlx_lm import load
-from mlx_lm.generate import BatchGenerator
-from mlx_lm.sample_utils import apply_top_p
 
 from reference_stack.inference.detokenise import TextStream
 from reference_stack.inference.generation import (
@@ -20,6 +17,7 @@ from reference_stack.inference.generation import (
     TokenOutput,
     UnusableConversationError,
 )
+from reference_stack.inference.mlx_library import BatchGenerator, apply_top_p, load
 
 Sampler = Callable[[mx.array], mx.array]
 

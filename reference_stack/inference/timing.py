@@ -87,8 +87,8 @@ class _Plan:
 def _measure(plan: _Plan, random: np.random.Generator, clock: Clock) -> list[StepTime]:
     # Import mlx, so not before the BLAS is chosen.
     import mlx.core as mx  # noqa: PLC0415
-    from mlx_lm import load  # noqa: PLC0415
-    from mlx_lm.generate import BatchGenerator  # noqa: PLC0415
+
+    from reference_stack.inference.mlx_library import BatchGenerator, load  # noqa: PLC0415
 
     loaded = load(str(plan.model_dir))
     vocabulary = len(loaded[1])

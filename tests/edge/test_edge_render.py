@@ -151,3 +151,21 @@ def test_a_backup_waits_for_the_rfcs_time(design: Design) -> None:
     assert keepalived.takeover_bound_s(design, "edge-2") == pytest.approx(3.4140625)
     quick = load_design("local", ["edge.shared_address.advertisement_s=0.2"])
     assert keepalived.takeover_bound_s(quick, "edge-2") == pytest.approx(3.4140625 / 5)
+
+
+def test_a_balancer_starts_where_few_open_files_are_allowed(design: Design, tmp_path: Path) -> None:
+    program = binaries.require("haproxy").path
+    make_certificates(tmp_path, design, plan_of(design, "addresses"))
+    services(design, "addresses", tmp_path, "edge")
+    command = f"ulimit -n 1000; exec {program} -f {tmp_path / 'edge' / 'haproxy.cfg'}"
+    with subprocess.Popen(
+        ["sh", "-c", command], stderr=subprocess.PIPE, text=True, bufsize=1
+    ) as balancer:  # fmt: skip
+        try:
+            assert balancer.stderr is not None
+            said = [next(balancer.stderr)]
+            while "FD limit" not in said[-1]:
+                said.append(next(balancer.stderr))
+            assert "WARNING" in said[-1]
+        finally:
+            balancer.kill()

@@ -51,3 +51,15 @@ def test_choosing_after_mlx_is_refused():
 def test_importing_the_service_does_not_import_mlx():
     program = "import sys, reference_stack.inference.__main__; print('mlx.core' in sys.modules)"
     assert _run(program) == "False"
+
+
+def test_importing_mlx_lm_leaves_the_limit_of_open_files_alone():
+    program = """
+import resource
+from reference_stack.inference.blas import prepare_process
+resource.setrlimit(resource.RLIMIT_NOFILE, (8500, 9000))
+prepare_process(1)
+import reference_stack.inference.batching
+print(resource.getrlimit(resource.RLIMIT_NOFILE))
+"""
+    assert _run(program) == "(8500, 9000)"
