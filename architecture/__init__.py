@@ -6,6 +6,13 @@ server or a report.
 
 from architecture.design import Design
 from architecture.errors import InputError
-from architecture.loading import design_hash, design_names, load_design
+from architecture.loading import design_hash, design_names, load_design, overrides_without
 
-__all__ = ["Design", "InputError", "design_hash", "design_names", "load_design"]
+__all__ = [
+    "Design",
+    "InputError",
+    "design_hash",
+    "design_names",
+    "load_design",
+    "overrides_without",
+]

@@ -11,6 +11,7 @@ from typing import Any
 from architecture.catalogue import hardware_names, model_names
 from architecture.design import Design
 from architecture.errors import InputError
+from architecture.topology import Service
 from architecture.validation import validated
 from architecture.yaml_files import parse_yaml, read_yaml
 
@@ -46,6 +47,19 @@ def load_design(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Desi
                 error.message, where="--set", key=error.key, allowed=error.allowed
             ) from None
         raise
+
+
+def overrides_without(name_or_path: str | Path, *services: Service) -> tuple[str, ...]:
+    """Overrides of a design under which no site runs any of ``services``.
+
+    Raises:
+        InputError: when the design can't be read.
+    """
+    sites = load_design(name_or_path).sites
+    return tuple(
+        f"sites.{name}.services=[{', '.join(s for s in site.services if s not in services)}]"
+        for name, site in sites.items()
+    )
 
 
 def design_tree(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Tree:

@@ -35,7 +35,7 @@ import pandas as pd
 import psutil
 from pydantic import JsonValue
 
-from architecture import load_design
+from architecture import load_design, overrides_without
 from architecture.design import Design
 from architecture.loading import design_hash
 from chaos.ledger import read_back
@@ -43,15 +43,11 @@ from evidence.record import RunWriter, json_document
 from load.attempt import outcome_of_status
 from load.run import clinician_usernames
 from reference_stack.bringup import running, wait_until_whole
+from reference_stack.edge.health import holders
 from reference_stack.fallback.switchover import switch_over
 from reference_stack.handle import StackHandle
 from reference_stack.hospital.clinicians import clinician_password
 
-WITHOUT_MODELS = (
-    "sites.mac-1.services=[etcd, database, cache, documents, api]",
-    "sites.mac-2.services=[etcd, database, cache, documents, api]",
-    "sites.gcp.services=[etcd, database, documents, bucket, fallback, api]",
-)
 TRIALS = 20
 NOTES_PER_S = 20.0
 CLIENT_TIMEOUT_S = 10.0
@@ -185,17 +181,27 @@ def planned_switchover(handle: StackHandle, _site: str) -> Mend:
     return lambda: None
 
 
+def balancer_loss(handle: StackHandle, _site: str) -> Mend:
+    """The balancer that clients talk to goes silent for ever; both nodes stay well."""
+    holding = holders(handle.design, handle.addresses) or handle.design.sites_with("balancer")
+    return power_loss(handle, holding[0])
+
+
 FAULTS: dict[str, Callable[[StackHandle, str], Mend]] = {
     "power-loss": power_loss,
     "process-crash": process_crash,
     "partition": partition,
     "switchover": planned_switchover,
+    "balancer-loss": balancer_loss,
 }
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One fault and what clients saw; ``outage_s`` is NaN when they never recovered in time."""
+    """One fault and what clients saw; ``outage_s`` is NaN when they never recovered in time.
+
+    ``site`` was the primary when the fault fell.
+    """
 
     fault: str
     site: str
@@ -273,7 +279,7 @@ def run(
     trials: int, faults: Sequence[str], name: str = "local", runs: Path = Path("runs")
 ) -> pd.DataFrame:
     """Run ``trials`` of each fault in turn, record them as a run, and print the summary."""
-    design = load_design(name, WITHOUT_MODELS)
+    design = load_design(name, overrides_without(name, "inference"))
     dice = random.Random(SEED)  # noqa: S311 - moments of faults, not secrets
     done: list[Trial] = []
     writer = RunWriter(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from architecture import InputError, design_hash, design_names, load_design
+from architecture import InputError, design_hash, design_names, load_design, overrides_without
 from architecture.loading import design_from_tree, design_tree
 from architecture.yaml_files import parse_yaml
 
@@ -108,6 +108,16 @@ def test_overrides_set_values_list_places_and_whole_sections() -> None:
     assert design.companions == {}
     assert design.database.commit == "on"
     assert design.links[0].bandwidth_bit_s == 1e9
+
+
+def test_a_service_can_be_taken_from_every_site() -> None:
+    overrides = overrides_without("patroni-defaults", "inference", "monitoring")
+    design = load_design("patroni-defaults", overrides)
+    before = load_design("patroni-defaults")
+    for name, site in before.sites.items():
+        kept = [s for s in site.services if s not in {"inference", "monitoring"}]
+        assert list(design.sites[name].services) == kept
+    assert design.database.lease == before.database.lease
 
 
 def test_an_override_leaves_the_shipped_design_as_it_was() -> None:

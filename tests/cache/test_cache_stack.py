@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from architecture import load_design
+from architecture import load_design, overrides_without
 from reference_stack.bringup import running, wait_until_whole
 from reference_stack.cache import health
 from reference_stack.handle import StackHandle
@@ -17,13 +17,7 @@ from reference_stack.hospital.clinicians import clinician_password, generate_cli
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
 
-NODE = "services=[etcd, database, cache, documents, api]"
-OVERRIDES = (
-    f"sites.mac-1.{NODE}",
-    f"sites.mac-2.{NODE}",
-    "sites.gcp.services=[etcd, database, documents, bucket, fallback, api]",
-    "workload.users=5",
-)
+OVERRIDES = (*overrides_without("local", "inference"), "workload.users=5")
 
 
 def tell(message: str) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from architecture import load_design
+from architecture import load_design, overrides_without
 from reference_stack.bringup import running
 from reference_stack.documents.health import problems
 from reference_stack.documents.ledger import DocumentLedger
@@ -23,9 +23,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
 
 WITHOUT_MODEL = (
     "workload.users=5",
-    "sites.mac-1.services=[etcd, database, cache, documents, api]",
-    "sites.mac-2.services=[etcd, database, cache, documents, api]",
-    "sites.gcp.services=[etcd, database, documents, bucket, fallback, api]",
+    *overrides_without("local", "inference"),
 )
 DOCUMENTS = 60
 LOSS_AFTER = 20

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from architecture import Design, load_design
+from architecture import Design, load_design, overrides_without
 from tests.edge.edge_network import Edge, running_edge, settled
 
 
@@ -19,9 +19,7 @@ def edge_design() -> Design:
         [
             f"edge.api_check={check}",
             f"edge.database_check={check}",
-            "sites.mac-1.services=[etcd, database, cache, documents, api]",
-            "sites.mac-2.services=[etcd, database, cache, documents, api]",
-            "sites.gcp.services=[etcd, database, documents, bucket, fallback, api]",
+            *overrides_without("local", "inference"),
         ],
     )
 

@@ -7,15 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from architecture import load_design
+from architecture import load_design, overrides_without
 from reference_stack.bringup import running
 from reference_stack.handle import StackHandle
 
 WITHOUT_MODELS = (
     "workload.users=20",
-    "sites.mac-1.services=[etcd, database, cache, documents, api]",
-    "sites.mac-2.services=[etcd, database, cache, documents, api]",
-    "sites.gcp.services=[etcd, database, documents, bucket, fallback, api]",
+    *overrides_without("local", "inference"),
 )
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from architecture import load_design
+from architecture import load_design, overrides_without
 from reference_stack.bringup import running
 from reference_stack.handle import StackHandle
 from reference_stack.monitoring.alerts import active_alerts, received_alerts
@@ -20,9 +20,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
 
 WITHOUT_LANGUAGE_MODEL = (
     "workload.users=5",
-    "sites.mac-1.services=[etcd, database, cache, documents, api]",
-    "sites.mac-2.services=[etcd, database, cache, documents, api]",
-    "sites.gcp.services=[etcd, database, documents, bucket, fallback, api]",
+    *overrides_without("local", "inference"),
 )
 
 
