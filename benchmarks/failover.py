@@ -141,7 +141,7 @@ Mend = Callable[[], None]
 
 
 def power_loss(handle: StackHandle, site: str) -> Mend:
-    """The primary's site goes silent for ever."""
+    """The site goes silent for ever."""
     handle.lose_power(site)
 
     def mend() -> None:
@@ -149,6 +149,11 @@ def power_loss(handle: StackHandle, site: str) -> Mend:
         handle.start(site)
 
     return mend
+
+
+def standby_power_loss(handle: StackHandle, primary: str) -> Mend:
+    """The synchronous standby goes silent for ever; commits wait for it until it is given up."""
+    return power_loss(handle, next(site for site in handle.hospital_sites if site != primary))
 
 
 def process_crash(handle: StackHandle, site: str) -> Mend:
@@ -189,6 +194,7 @@ def balancer_loss(handle: StackHandle, _site: str) -> Mend:
 
 FAULTS: dict[str, Callable[[StackHandle, str], Mend]] = {
     "power-loss": power_loss,
+    "standby-power-loss": standby_power_loss,
     "process-crash": process_crash,
     "partition": partition,
     "switchover": planned_switchover,

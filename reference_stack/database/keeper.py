@@ -1,12 +1,15 @@
 """The process beside each PostgreSQL server that watches over what Patroni does not.
 
 While its server is the primary it measures replication lag, ends commits that wait for a standby
-longer than any client does, and makes base backups. ``/metrics`` says what it sees:
+longer than any client does, sees to it that a dead standby is not waited for longer than need be
+(:mod:`reference_stack.database.silent_standby`), and makes base backups. ``/metrics`` says what it
+sees:
 
 - ``postgresql_replication_lag_seconds{standby,stage}`` (``flush`` or ``replay``, defined in
   :mod:`reference_stack.database.lag`), absent for a standby that does not stream;
 - ``postgresql_streaming_standbys``, on a primary;
 - ``postgresql_abandoned_commits_terminated_total``;
+- ``postgresql_silent_standbys_ended_total``;
 - ``postgresql_base_backup_end_timestamp_seconds``, ``postgresql_base_backup_failures_total``.
 """
 
@@ -16,6 +19,7 @@ import argparse
 import logging
 import signal
 import threading
+import time
 from pathlib import Path
 
 import psycopg
@@ -30,6 +34,12 @@ from prometheus_client import (
 from architecture.values import Strict
 from reference_stack.database.backup_schedule import BackupSettings, Schedule
 from reference_stack.database.lag import standby_lags
+from reference_stack.database.silent_standby import (
+    MissingStandby,
+    end_silent,
+    look_now,
+    waited_for_in_vain,
+)
 from reference_stack.database.waiters import terminate_abandoned
 
 log = logging.getLogger("keeper")
@@ -43,6 +53,8 @@ class KeeperSettings(Strict):
     host: str
     port: int
     database_url: str
+    patroni_url: str
+    loop_wait_s: float
     longest_wait_s: float
     backup: BackupSettings | None
 
@@ -53,6 +65,7 @@ class Keeper:
     def __init__(self, settings: KeeperSettings, registry: CollectorRegistry) -> None:
         self._settings = settings
         self._connection: psycopg.Connection | None = None
+        self._missing = MissingStandby()
         self._lag = Gauge(
             "postgresql_replication_lag_seconds", "How late a standby is, by stage",
             ["standby", "stage"], registry=registry,
@@ -66,6 +79,11 @@ class Keeper:
             "Commits ended because they waited longer for a standby than any client does",
             registry=registry,
         )
+        self._silent = Counter(
+            "postgresql_silent_standbys_ended",
+            "Connections of synchronous standbys ended because nothing was heard from them",
+            registry=registry,
+        )
 
     def look(self) -> None:
         """Measure and mend once; a server that is away is tried again the next time."""
@@ -76,6 +94,7 @@ class Keeper:
                 self._forget()
                 return
             self._measure(connection)
+            self._let_go_of_the_dead(connection)
             ended = terminate_abandoned(connection, self._settings.longest_wait_s)
         except psycopg.Error:
             self._forget()
@@ -108,6 +127,17 @@ class Keeper:
         synchronous = sum(lag.sync_state in {"sync", "quorum"} for lag in lags)
         self._standbys.labels("synchronous").set(synchronous)
         self._standbys.labels("asynchronous").set(len(lags) - synchronous)
+
+    def _let_go_of_the_dead(self, connection: psycopg.Connection) -> None:
+        if ended := end_silent(connection):
+            self._silent.inc(ended)
+            self._missing.ended()
+            log.warning("nothing was heard from the synchronous standby: its connection is ended")
+        missing = waited_for_in_vain(connection)
+        if self._missing.due(missing=missing, now_s=time.monotonic()):
+            heard = look_now(self._settings.patroni_url, self._settings.loop_wait_s)
+            log.warning("commits wait for a standby that is away; Patroni %s",
+                        "looks" if heard else "does not answer")  # fmt: skip
 
     def _forget(self) -> None:
         self._lag.clear()

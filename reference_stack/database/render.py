@@ -68,12 +68,17 @@ def database_services(context: SiteContext) -> list[ServiceSpec]:
 
 def _keeper(context: SiteContext) -> ServiceSpec:
     here = context.endpoint("database-keeper")
+    lease = context.design.database.lease
+    if lease is None:
+        raise ValueError(f"design {context.design.name}: database.lease is missing")
     settings = KeeperSettings(
         host=here.host,
         port=here.port,
         database_url=database_url(
             [context.endpoint("database")], "postgres", context.secret("superuser"), "postgres"
         ),
+        patroni_url=context.endpoint("patroni").url,
+        loop_wait_s=lease.loop_wait_s,
         # Nobody waits for an answer any more then.
         longest_wait_s=context.design.api.request_timeout_s + 1.0,
         backup=backup_settings(context),
