@@ -1,7 +1,7 @@
 """A synchronous standby that is gone, and the commits that wait for it.
 
 PostgreSQL believes in a standby that has fallen silent for ``wal_sender_timeout``, and Patroni
-looks only every ``loop_wait`` whether one is left: with 10 s each, writes stand still for up to 20 s
+looks only every ``loop_wait`` whether one is left: with 10 s each, writes stand still up to 20 s
 when the *standby* dies (doubt D-02). A standby in good health reports every
 ``wal_receiver_status_interval`` (1 s here), so its silence is news much earlier. Then its
 connection is ended, and Patroni is told to look at once. Whether commits go on without a standby
