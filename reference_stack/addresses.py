@@ -14,7 +14,6 @@ import fcntl
 import os
 import socket
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -250,8 +249,11 @@ def reserved_instance(wanted: int | None) -> Iterator[int]:
 
 
 def runtime_folder() -> Path:
-    """Where locks and control sockets lie: a short path, its owner's alone."""
-    folder = Path(tempfile.gettempdir()) / f"prontuario-{os.getuid()}"
+    """Where locks and sockets lie: its owner's alone, and short, as a socket's path must be.
+
+    ``TMPDIR`` is not asked: on macOS it alone takes half of the 104 bytes a path may have.
+    """
+    folder = Path("/tmp") / f"prontuario-{os.getuid()}"  # noqa: S108 - mode 0700
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
 

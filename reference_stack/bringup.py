@@ -31,6 +31,7 @@ from reference_stack.rendering import (
     DATABASE_USER,
     Programs,
     database_url,
+    link_scratch,
     write_endpoints,
 )
 from reference_stack.secrets import make_secrets, read_secret
@@ -91,6 +92,7 @@ def _up(
     make_secrets(directory)
     make_certificates(directory, design, state.addresses)
     render(design, state.addresses, directory, programs)
+    link_scratch(state.addresses, directory)
     write_state(state, directory)
     supervisor = _start_supervisor(directory, reservation, detached=detached)
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from architecture.design import Design
-from reference_stack.addresses import AddressPlan, Endpoint
+from reference_stack.addresses import AddressPlan, Endpoint, runtime_folder
 from reference_stack.edge.shared_address import shared_address
 from reference_stack.secrets import read_secret
 from reference_stack.site.description import ServiceSpec
@@ -85,6 +85,24 @@ class SiteContext:
         """A process ``python -m MODULE --settings FILE``, its settings written as JSON."""
         path = self.write(f"{name}.json", json.dumps(settings, indent=2))
         return self.service(name, [sys.executable, "-m", module, "--settings", path], environment)
+
+
+def scratch_link(addresses: AddressPlan, site: str) -> Path:
+    """The way to a site's folder for temporary files, short enough for sockets in it."""
+    return runtime_folder() / f"{addresses.instance}-{addresses.sites.index(site)}"
+
+
+def link_scratch(addresses: AddressPlan, directory: Path) -> None:
+    """Let every site's :func:`scratch_link` lead to a folder in the stack's directory.
+
+    Only who holds the stack's instance number may.
+    """
+    for site in addresses.sites:
+        folder = directory / site / "tmp"
+        folder.mkdir(parents=True, exist_ok=True)
+        link = scratch_link(addresses, site)
+        link.unlink(missing_ok=True)
+        link.symlink_to(folder, target_is_directory=True)
 
 
 def write_endpoints(

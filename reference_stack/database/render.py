@@ -10,7 +10,7 @@ from reference_stack.database import etcd, patroni
 from reference_stack.database.backup_render import archive_parameters, backup_settings
 from reference_stack.database.keeper import KeeperSettings
 from reference_stack.fallback.render import gated
-from reference_stack.rendering import SiteContext, database_url
+from reference_stack.rendering import SiteContext, database_url, scratch_link
 from reference_stack.site.description import ServiceSpec
 
 
@@ -83,11 +83,8 @@ def _keeper(context: SiteContext) -> ServiceSpec:
         longest_wait_s=context.design.api.request_timeout_s + 1.0,
         backup=backup_settings(context),
     )
-    # A base backup that is killed with its site leaves its temporary files: they lie in the stack's
-    # directory, which the next stack there clears.
-    scratch = context.folder / "tmp"
-    scratch.mkdir(parents=True, exist_ok=True)
     return context.python_service(
         "database-keeper", "reference_stack.database.keeper", settings.model_dump(mode="json"),
-        {"TMPDIR": str(scratch)},
+        # What a base backup killed with its site leaves must lie in the stack's directory.
+        {"TMPDIR": str(scratch_link(context.addresses, context.site))},
     )  # fmt: skip

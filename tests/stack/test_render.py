@@ -11,10 +11,10 @@ import yaml
 
 from architecture import Design, load_design
 from reference_stack import binaries
-from reference_stack.addresses import AddressPlan, Network, plan
+from reference_stack.addresses import AddressPlan, Network, plan, reserved_instance
 from reference_stack.database import patroni
 from reference_stack.render import render
-from reference_stack.rendering import Programs
+from reference_stack.rendering import Programs, link_scratch, scratch_link
 from reference_stack.secrets import NAMES, make_secrets, read_secret
 from reference_stack.site.description import SiteSpec
 
@@ -114,9 +114,20 @@ def test_hospital_servers_on_one_address_still_find_the_password(
 def test_temporary_files_of_a_base_backup_lie_in_the_stacks_directory(
     design: Design, tmp_path: Path
 ) -> None:
+    with reserved_instance(None) as number:
+        addresses = AddressPlan(number, tuple(design.sites), "addresses")
+        link_scratch(addresses, tmp_path)
+        link_scratch(addresses, tmp_path)
+        for site in design.sites:
+            link = scratch_link(addresses, site)
+            assert link.resolve() == (tmp_path / site / "tmp").resolve()
+            link.unlink()
+
+
+def test_a_base_backup_has_room_for_its_sockets_paths(design: Design, tmp_path: Path) -> None:
     rendered(design, tmp_path)
+    sockets = "/barman-cloud-backup-01234567/pymp-01234567/listener-01234567"
     for site in design.sites_with("database"):
         spec = SiteSpec.model_validate_json((tmp_path / site / "site.json").read_text())
         (keeper,) = (s for s in spec.services if s.name == "database-keeper")
-        assert keeper.environment["TMPDIR"] == str(tmp_path / site / "tmp")
-        assert (tmp_path / site / "tmp").is_dir()
+        assert len(keeper.environment["TMPDIR"] + sockets) < 100
