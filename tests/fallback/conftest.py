@@ -21,7 +21,7 @@ def tell(message: str) -> None:
     sys.stderr.write(f"{message}\n")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackHandle]:
     directory = tmp_path_factory.mktemp("fallback")
     design = load_design("local", list(WITHOUT_MODELS))

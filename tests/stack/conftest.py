@@ -16,9 +16,9 @@ def tell(message: str) -> None:
     sys.stderr.write(f"{message}\n")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackHandle]:
-    """A whole stack of the local design on free addresses, gone when the session ends."""
+    """A whole stack of the local design on free addresses, gone when its last test has ended."""
     directory = tmp_path_factory.mktemp("stack")
     design = load_design("local", ["workload.users=20"])
     with running(design, directory, instance=None, seed=1, progress=tell) as handle:
