@@ -150,6 +150,9 @@ class SiteNetwork:
     def attach(self, site: str, pid: int) -> None:
         """Give the process's new namespace the site's address and a port at the hub."""
         _wait_for_namespace(pid)
+        # A namespace outlives its last process for as long as its connections do. Plugged in, it
+        # would answer for the site's address, and refuse what is meant for the new one.
+        self.unplug(site)
         port = f"port{next(self._serial)}"
         self._in_hub("ip", "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns",
                      str(pid))  # fmt: skip
@@ -163,15 +166,17 @@ class SiteNetwork:
         _run(*inside, "link", "set", "eth0", "up")
 
     def unplug(self, site: str) -> None:
-        """Cut the site's cable: nothing gets in or out, and nobody is told."""
-        if (port := self._ports.get(site)) is not None:
+        """Take the site's cable away for good: nothing gets in or out, and nobody is told."""
+        if (port := self._ports.pop(site, None)) is not None:
             with contextlib.suppress(StackError):  # the port of a site that has ended is gone
-                self._in_hub("ip", "link", "set", port, "down")
+                self._in_hub("ip", "link", "delete", port)
 
     def isolate(self, site: str) -> None:
         """Cut the site off until :meth:`rejoin`, also when it is started again meanwhile."""
         self._isolated.add(site)
-        self.unplug(site)
+        if (port := self._ports.get(site)) is not None:
+            with contextlib.suppress(StackError):
+                self._in_hub("ip", "link", "set", port, "down")
 
     def rejoin(self, site: str) -> None:
         """Undo :meth:`isolate`; does nothing when the site is not cut off."""

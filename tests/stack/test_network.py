@@ -156,6 +156,26 @@ def test_an_isolated_site_reaches_nobody_and_nobody_reaches_it_even_after_a_rest
     wait_for(lambda: hospital.reached_by("mac-1") == {"mac-2", "gcp"}, "mac-1 again")
 
 
+def test_what_is_left_of_a_dead_site_does_not_answer_for_the_one_started_after_it(
+    hospital: Hospital,
+) -> None:
+    """A namespace lingers while something holds it; here that is this test."""
+    site = hospital.sites["mac-2"]
+    first = site._process
+    assert first is not None
+    with Path(f"/proc/{first.pid}/ns/net").open("rb") as lingering:
+        hospital.network.isolate("mac-2")
+        site.kill()
+        hospital.network.rejoin("mac-2")
+        site.start()
+        wait_for(lambda: hospital.reached_by("mac-2") == set(SITES) - {"mac-2"}, "its network")
+        devices = subprocess.run(
+            ["nsenter", f"--net=/proc/self/fd/{lingering.fileno()}", "ip", "-br", "link"],
+            pass_fds=[lingering.fileno()], capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+    assert "eth0" not in devices
+
+
 def test_a_site_that_lost_its_power_says_no_goodbye(hospital: Hospital) -> None:
     """A client that holds a connection hears nothing: neither a close nor a reset."""
     connection = socket.create_connection((hospital.addresses.address("gcp"), 8), 2)
