@@ -10,7 +10,17 @@ from pydantic import Field, model_validator
 from architecture.edge import Edge
 from architecture.errors import misplaced
 from architecture.objectives import Objective
-from architecture.operations import Alert, Drill, Failover, FailureMode
+from architecture.operations import (
+    STRUCK,
+    Alert,
+    Drill,
+    Failover,
+    FailureMode,
+    Pauses,
+    Power,
+    Redundancy,
+    Releases,
+)
 from architecture.replication import Cache, Consensus, Database, Documents
 from architecture.services import Api, Companion, Emergency, Fallback, Inference
 from architecture.topology import Link, Service, Site, Storage
@@ -45,6 +55,10 @@ class Design(Strict):
     workload: Workload
     objectives: tuple[Objective, ...] = Field(min_length=1)
     failures: dict[Name, FailureMode] = Field(default_factory=dict)
+    power: Power | None = None
+    releases: Releases | None = None
+    pauses: Pauses | None = None
+    redundancy: Redundancy = Redundancy()
     drills: dict[Name, Drill] = Field(default_factory=dict)
     alerts: dict[str, Alert] = Field(default_factory=dict)
 
@@ -98,8 +112,36 @@ class Design(Strict):
             )
         return self
 
+    @model_validator(mode="after")
+    def _failures_strike_something(self) -> Self:
+        for key, mode in self.failures.items():
+            try:
+                struck = mode.struck(key)
+            except ValueError as error:
+                raise misplaced(f"failures.{key}", str(error), ", ".join(STRUCK)) from None
+            if mode.count > 1 and struck not in {"switch", "wifi", "wan"}:
+                raise misplaced(f"failures.{key}.count", "is for a switch, a WiFi or a WAN")
+        return self
+
+    def failing_sites(self, key: str) -> tuple[str, ...]:
+        """The sites that a failure mode strikes, each by itself (``software``: together).
+
+        A design without the mode's service has none.
+        """
+        mode = self.failures[key]
+        if mode.sites is not None:
+            return mode.sites
+        hospital = tuple(name for name, site in self.sites.items() if site.location == "hospital")
+        if mode.service is not None:
+            return tuple(site for site in hospital if mode.service in self.sites[site].services)
+        if mode.struck(key) in {"site", "software"}:
+            return tuple(site for site in hospital if self.sites[site].role != "edge")
+        return ()
+
     def _site_references(self) -> Iterator[SiteReference]:
         yield from _database_references(self.database)
+        for key, mode in self.failures.items():
+            yield from ((f"failures.{key}.sites", site, mode.service) for site in mode.sites or ())
         if self.storage is not None:
             yield from (("storage.sites", site, None) for site in self.storage.sites)
         if self.cache is not None:

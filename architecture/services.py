@@ -37,6 +37,13 @@ class Inference(Strict):
     queue_timeout_s: Positive
     max_prompt_tokens: int = Field(ge=1, le=1_000_000)
     max_answer_tokens: int = Field(ge=1, le=100_000)
+    prefill_chunk_tokens: int | None = Field(
+        default=None, ge=1, le=1_000_000,
+        description="prompts are read in pieces beside decoding; null: whole, and decoding waits",
+    )  # fmt: skip
+    kv_cache_bytes: int | None = Field(
+        default=None, ge=1, description="for attention caches; null: what the machine has left"
+    )
     model_sync: ModelSync | None = None
     requirements: tuple[str, ...] = ()
 
@@ -50,6 +57,7 @@ class Companion(Strict):
 
     model: ModelName
     sites: tuple[str, ...] = Field(min_length=1)
+    workers: int = Field(default=1, ge=1, le=64, description="requests worked on at once per site")
     promised_latency_s: Positive | None = None
     requirements: tuple[str, ...] = ()
 

@@ -5,10 +5,20 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from benchmarks import commit_latency, failover, simulation
+from benchmarks import (
+    availability,
+    commit_latency,
+    failover,
+    hospital_day,
+    replications,
+    simulation,
+)
 
 BENCHMARKS: dict[str, Callable[[], object]] = {
     "simulation": simulation.main,
+    "hospital-day": hospital_day.main,
+    "availability": availability.main,
+    "replications": replications.main,
     "commit-latency": commit_latency.main,
     "failover": lambda: failover.run(failover.TRIALS, list(failover.FAULTS)),
 }

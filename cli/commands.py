@@ -5,19 +5,23 @@ from __future__ import annotations
 import typer
 
 from cli import (
+    availability,
     chaos,
     dashboard,
     demo,
     design,
     doctor,
+    findings,
     load,
     models,
+    plan,
     predict,
     report,
     runs,
     stack,
     stack_alerts,
     stack_backup,
+    sweep,
 )  # fmt: skip
 
 app = typer.Typer(
@@ -32,6 +36,13 @@ app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.add_typer(design.app, name="design")
 app.command("simulate")(predict.simulate)
+app.command("plan")(plan.plan)
+app.command("compare")(plan.compare)
+app.command("capacity")(plan.capacity)
+app.command("sweep")(sweep.sweep)
+app.command("sensitivity")(sweep.sensitivity)
+app.command("availability")(availability.availability)
+app.command("findings")(findings.findings)
 app.command("predict")(predict.predict)
 app.command("calibrate")(predict.calibrate)
 stack.app.command("alerts")(stack_alerts.alerts)

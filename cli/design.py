@@ -50,8 +50,13 @@ def check(name: NameArgument, override: SetOption = None, json: JsonOption = Fal
     Prints the longest failover each fault can take, by closed form. Exit code 1 when a promise
     can't be kept. Example: `testbed design check local`
     """
-    from simulator.design_check import design_problems
-    from simulator.failover_bound import failover_bound_s
+    from dataclasses import asdict
+
+    from simulator.failover.bound import failover_bound_s
+    from simulator.failover.design_check import design_problems
+    from simulator.failover.faults import faults_of
+    from simulator.failover.term_bounds import term_bounds_s
+    from simulator.failover.terms import resolve
 
     design = load_design(name, override or ())
     problems = design_problems(design)
@@ -63,6 +68,10 @@ def check(name: NameArgument, override: SetOption = None, json: JsonOption = Fal
                 "hash": design_hash(design),
                 "problems": [problem._asdict() for problem in problems],
                 "failover_bound_s": bounds,
+                "term_bounds_s": {
+                    fault: asdict(term_bounds_s(design, resolve(design, fault)))
+                    for fault in faults_of(design)
+                },
             }
         )
     else:
@@ -76,6 +85,8 @@ def check(name: NameArgument, override: SetOption = None, json: JsonOption = Fal
 
 
 def _seconds(value: float) -> str:
+    if value == 0:
+        return "none"
     return "for ever" if math.isinf(value) else f"{value:.1f} s"
 
 

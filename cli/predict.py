@@ -28,6 +28,7 @@ from evidence import Estimate, load_run
 from reference_stack.errors import StackError
 
 if TYPE_CHECKING:
+    from simulator.hospital import CapacityResult
     from simulator.step_times import StepTimesRange
 
 CalibrationOption = Annotated[
@@ -36,33 +37,75 @@ CalibrationOption = Annotated[
 ]
 
 
+REPLICATIONS = 10
+
+
 def simulate(
+    network: Annotated[
+        str | None,
+        typer.Argument(help="a network of stations: its YAML file or name; else the design"),
+    ] = None,
     design: DesignOption = "local",
     override: SetOption = None,
     users: Annotated[int | None, typer.Option("--users", min=1, help="clinicians")] = None,
-    replications: Annotated[int, typer.Option("--replications", min=2)] = 10,
+    replications: Annotated[
+        int | None, typer.Option("--replications", min=2, help="10, or what the network says")
+    ] = None,
+    day: Annotated[bool, typer.Option("--day", help="play the workload's 24 hours")] = False,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option("--fault", help="what strikes when; repeatable", metavar="FAULT@S[+LASTS]"),
+    ] = None,
+    duration: Annotated[
+        float | None, typer.Option("--duration", min=60, help="observed seconds")
+    ] = None,
     calibration: CalibrationOption = None,
     seed: SeedOption = 1,
     runs: RunsOption = DEFAULT_RUNS,
     json: JsonOption = False,
 ) -> None:
-    """Simulate a design's users with everything up: latencies, utilisation, first bottleneck.
+    """Simulate a design's users: latencies, utilisation, first bottleneck, and minute by minute.
 
-    Example: `testbed simulate --users 400`
+    Or any network of stations of your own: `testbed simulate my-network.yaml`.
+    Example: `testbed simulate --design dual-m3-ultra --fault primary-power-loss@600`
     """
-    from simulator.capacity import simulate as simulate_design
+    if network is not None:
+        from cli.network import run_network_command
+
+        run_network_command(
+            network, override=override or (), seed=seed, replications=replications,
+            duration_s=duration, runs=runs, json=json,
+        )  # fmt: skip
+        return
+    from cli.scenario import scenario_of
     from simulator.figures import figures_for
+    from simulator.hospital import simulate as simulate_design
     from simulator.recording import record_simulation
 
     system = load_design(design, override or ())
+    replications = replications or REPLICATIONS
+    scenario = scenario_of(
+        system, users=users, day=day, faults=fault or (), duration_s=duration
+    )  # fmt: skip
     figures = figures_for(system, step_times=_step_times(calibration, system))
-    result = simulate_design(system, figures, users=users, seed=seed, replications=replications)
-    path = record_simulation(
-        system, result, runs, seed=seed, parameters={"users": users, "replications": replications}
+    result = simulate_design(
+        system, figures, seed=seed, replications=replications, scenario=scenario
     )
+    path = record_simulation(
+        system, result, runs, seed=seed,
+        parameters={
+            "users": users, "replications": replications, "day": day, "faults": list(fault or ()),
+            "duration_s": scenario.duration_s,
+        },
+    )  # fmt: skip
     if json:
         print_json({"design": system.name, "run": path.name, **result.document()})
         return
+    _show_simulation(system, result)
+    out.print(f"recorded in {path}", soft_wrap=True)
+
+
+def _show_simulation(system: Design, result: CapacityResult) -> None:
     table = Table(
         "operation",
         "mean s",
@@ -84,7 +127,12 @@ def simulate(
         stations.add_row(name, _words(station["utilisation"]), *waits)
     out.print(stations)
     out.print(f"first bottleneck: [bold]{result.bottleneck}[/bold]")
-    out.print(f"recorded in {path}", soft_wrap=True)
+    failed = {name: share for name, share in result.failures().items() if share}
+    if failed:
+        shares = ", ".join(
+            f"{name.replace('_', ' ')} {share:.2%}" for name, share in failed.items()
+        )
+        out.print(f"attempts that failed: {shares}")
 
 
 def predict(

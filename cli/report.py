@@ -49,7 +49,11 @@ def report(
 
 
 def newest_runs(root: Path) -> list[Path]:
-    """All evidence about the design that the newest experiment was made on."""
+    """All evidence about the design that the newest experiment was made on.
+
+    And the newest findings on the doubts and answers on each design's capacity, whatever design
+    they are of.
+    """
     found = [run for run in list_runs(root) if run.record.kind in EVIDENCE_KINDS]
     experiments = [run for run in found if run.record.kind == "chaos"] or found
     if not experiments:
@@ -57,7 +61,14 @@ def newest_runs(root: Path) -> list[Path]:
             "there are no runs to judge", where=str(root), allowed="make some with `testbed demo`"
         )
     wanted = experiments[-1].record.design_hash
-    return [run.path for run in found if run.record.design_hash == wanted]
+    settled = [run.path for run in list_runs(root) if run.record.kind == "findings"]
+    answers = {
+        run.record.design_hash: run.path
+        for run in list_runs(root)
+        if run.record.kind == "capacity-answers"
+    }
+    evidence = [run.path for run in found if run.record.design_hash == wanted]
+    return [*evidence, *settled[-1:], *answers.values()]
 
 
 def show_verdicts(found: Sequence[Verdict]) -> None:

@@ -16,7 +16,9 @@ from architecture.requirements import all_requirements
 from evidence import Run
 from reports import palette, wording
 from reports.bullet import bullet
+from reports.capacity import capacity_pages
 from reports.definitions import DEFINITIONS, Entry, limits
+from reports.doubts import Doubt
 from reports.findings import Findings, picture_of, telling_trial
 from reports.headline import answer, counts, sentences
 from reports.picture import in_words
@@ -29,6 +31,7 @@ CARD_METRICS = ("rto_s", "lost_writes")
 
 def render(
     findings: Findings, *, links: Mapping[str, str], name: str, written: str,
+    doubts: Sequence[Doubt] = (), further: Sequence[Run] = (),
 ) -> str:  # fmt: skip
     """The page.
 
@@ -37,6 +40,12 @@ def render(
         links: Run name: address of its folder, relative to the page.
         name: The report's own name; it and ``written`` stand in the last line only.
         written: When the report was made, UTC.
+        doubts: The chapter on the doubts; left out when there are none.
+        further: Runs that chapters rest on, beside those of ``findings``; answers on capacity among
+            them make a chapter.
+
+    Raises:
+        RecordError: when one of ``further`` is not what its kind says.
     """
     shown = telling_trial(findings.trials)
     levels = {v.predicted.confidence for v in findings.verdicts if v.predicted is not None}
@@ -49,7 +58,9 @@ def render(
         cards=[j for j in findings.judgements if j.tested and j.objective.metric in CARD_METRICS],
         level=f"{max(levels, default=0.95) * 100:g} %",
         links=links,
-        short=short_names(findings.runs),
+        short=short_names([*findings.runs, *further]),
+        doubts=doubts,
+        capacity=capacity_pages(further),
         name=name,
         written=written,
         requirements=requirements_of(findings.design),
@@ -60,7 +71,7 @@ def render(
         covered=sum(pair.covered for pair in findings.pairs),
         limits=limits(findings),
         definitions=DEFINITIONS,
-        **_provenance(findings),
+        **_provenance(findings, further),
     )  # fmt: skip
 
 
@@ -133,8 +144,8 @@ def _picture(findings: Findings, shown: Trial | None) -> dict[str, str] | None:
     }
 
 
-def _provenance(findings: Findings) -> dict[str, object]:
-    runs = findings.runs
+def _provenance(findings: Findings, further: Sequence[Run]) -> dict[str, object]:
+    runs = (*findings.runs, *further)
     hosts = {
         ", ".join(f"{key} {value}" for key, value in sorted(run.record.host.items()))
         for run in runs

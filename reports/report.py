@@ -16,10 +16,14 @@ from pydantic import JsonValue, ValidationError
 from architecture import Design, InputError
 from evidence import Estimate, Run, RunWriter, Verdict, load_run
 from evidence.record import RecordError, json_document
+from reports.capacity import KIND as CAPACITY
+from reports.doubts import KIND as DOUBTS
+from reports.doubts import Doubt, doubts_of
 from reports.findings import Findings, findings
 from reports.html import render
 
 HTML_NAME = "report.html"
+CHAPTERS = frozenset({CAPACITY, DOUBTS})
 JSON_NAME = "report.json"
 
 
@@ -43,17 +47,20 @@ def build_report(
 ) -> Report:
     """Judge the runs and write a run of kind ``report`` under ``root``.
 
+    Findings on the doubts and answers on capacity are chapters; they may be of other designs.
+
     A prediction that a chaos run names as its own is taken in too when it lies beside that run.
 
     Raises:
         InputError: without runs, or when they are of several designs.
         RecordError: when a folder is no run, or a record or table can't be read.
     """
-    gathered = with_named_predictions([load_run(path) for path in runs])
-    design = design_of(gathered)
+    gathered, settled = _apart(with_named_predictions([load_run(path) for path in runs]))
+    design = design_of(gathered or settled)
     progress(f"judging {len(gathered)} runs of {design.name}")
     found = findings(gathered, design)
-    parameters: dict[str, JsonValue] = {"runs": [run.name for run in found.runs]}
+    every = [*found.runs, *settled]
+    parameters: dict[str, JsonValue] = {"runs": [run.name for run in every]}
     with RunWriter(
         root,
         kind="report",
@@ -63,12 +70,14 @@ def build_report(
         parameters=parameters,
     ) as writer:
         progress("drawing the page")
-        links = relative_links(found.runs, root / writer.name)
+        links = relative_links(every, root / writer.name)
         written = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
-        document = report_document(found, name=writer.name)
-        writer.file(HTML_NAME).write_text(
-            render(found, links=links, name=writer.name, written=written), encoding="utf-8"
+        chapter = doubts_of(of_kind(settled, DOUBTS))
+        document = report_document(found, name=writer.name, doubts=chapter)
+        page = render(
+            found, links=links, name=writer.name, written=written, doubts=chapter, further=settled
         )
+        writer.file(HTML_NAME).write_text(page, encoding="utf-8")
         writer.file(JSON_NAME).write_text(
             json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
             encoding="utf-8",
@@ -88,10 +97,25 @@ def rebuild_page(report: Run) -> str:
     if report.record.kind != "report" or not isinstance(names, list):
         raise RecordError(f"{report.path}: is no record of a report")
     runs = [load_run(report.path.parent / str(name)) for name in names]
-    found = findings(runs, design_of(runs))
-    links = relative_links(found.runs, report.path)
+    judged, settled = _apart(runs)
+    found = findings(judged, design_of(judged or settled))
+    links = relative_links([*found.runs, *settled], report.path)
     written = f"{datetime.fromisoformat(report.record.finished):%Y-%m-%d %H:%M:%S} UTC"
-    return render(found, links=links, name=report.name, written=written)
+    return render(
+        found, links=links, name=report.name, written=written,
+        doubts=doubts_of(of_kind(settled, DOUBTS)), further=settled,
+    )  # fmt: skip
+
+
+def _apart(runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
+    """Runs to judge promises from, and those that have a chapter of their own."""
+    chapters = [run for run in runs if run.record.kind in CHAPTERS]
+    return [run for run in runs if run.record.kind not in CHAPTERS], chapters
+
+
+def of_kind(runs: Sequence[Run], kind: str) -> list[Run]:
+    """Those of one kind."""
+    return [run for run in runs if run.record.kind == kind]
 
 
 def design_of(runs: Sequence[Run]) -> Design:
@@ -143,7 +167,9 @@ def relative_links(runs: Sequence[Run], report_path: Path) -> dict[str, str]:
     }
 
 
-def report_document(found: Findings, *, name: str) -> dict[str, JsonValue]:
+def report_document(
+    found: Findings, *, name: str, doubts: Sequence[Doubt] = ()
+) -> dict[str, JsonValue]:
     """What ``report.json`` holds. Infinite figures are written as the string ``Infinity``."""
     pairs = [
         {**asdict(pair), "predicted": _estimate(pair.predicted), "covered": pair.covered}
@@ -155,6 +181,7 @@ def report_document(found: Findings, *, name: str) -> dict[str, JsonValue]:
         "design_hash": found.design_hash,
         "exit_code": found.exit_code,
         "runs": [run.name for run in found.runs],
+        "doubts": [{"id": d.id, "verdict": d.verdict, "run": d.run} for d in doubts],
         "verdicts": [
             {
                 **json_document(judgement.verdict),

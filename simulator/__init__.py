@@ -6,10 +6,10 @@ from simulator.calibration import (
     fit_step_times,
     record_calibration,
 )
-from simulator.capacity import CapacityResult, simulate
-from simulator.failover_bound import failover_bound_s
-from simulator.failover_trials import failover_samples
+from simulator.failover.bound import failover_bound_s
+from simulator.failover.trials import failover_samples
 from simulator.figures import Figures, figures_for
+from simulator.hospital import CapacityResult, simulate
 from simulator.prediction import Prediction, predict, record
 from simulator.step_times import StepTimes, StepTimesRange, between, exactly
 

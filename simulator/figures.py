@@ -10,7 +10,7 @@ from architecture import catalogue
 from architecture.design import Design
 from architecture.errors import InputError
 from architecture.values import NonNegative, Positive, Range, Strict
-from simulator.step_times import FIELDS, StepTimesRange
+from simulator.step_times import ALL_FIELDS, StepTimesRange
 
 THIS_MACHINE = "this-machine"
 
@@ -54,6 +54,9 @@ class Figures(Strict):
     flush_s: Range = FLUSH
     demand_scale: Range = DEMAND_SCALE
     shared: SharedMachine = SharedMachine()
+    elsewhere: Mapping[str, StepTimesRange] = Field(
+        default_factory=dict, description="step times on the other hardware that runs the model"
+    )
 
 
 def figures_for(design: Design, *, step_times: StepTimesRange | None = None) -> Figures:
@@ -62,12 +65,20 @@ def figures_for(design: Design, *, step_times: StepTimesRange | None = None) -> 
     Raises:
         InputError: when the catalogue lacks a hardware, or the model's speed on it.
     """
+    sites = design.sites_with("inference")
+    machines = {design.sites[site].hardware for site in sites[1:]} - {
+        design.sites[sites[0]].hardware
+    }
+    known = {
+        hardware: step_times_on(design.inference.model, hardware) for hardware in sorted(machines)
+    }
     return Figures(
         cores={
             site.hardware: catalogue.hardware(site.hardware).processors
             for site in design.sites.values()
         },
         step_times=step_times or known_step_times(design),
+        elsewhere={hardware: steps for hardware, steps in known.items() if steps is not None},
     )
 
 
@@ -79,11 +90,26 @@ def known_step_times(design: Design) -> StepTimesRange:
     """
     model = design.inference.model
     hardware = design.sites[design.sites_with("inference")[0]].hardware
-    found = catalogue.performance(model, hardware)
+    found = step_times_on(model, hardware)
     if found is None:
         raise InputError(
             f"nothing is known of the speed of '{model}' on '{hardware}'; "
             "calibrate, or add the pair to the performance catalogue",
             where=f"design {design.name}", key="inference.model",
         )  # fmt: skip
-    return StepTimesRange(**{field: getattr(found, field) for field in FIELDS})
+    return found
+
+
+def step_times_on(model: str, hardware: str) -> StepTimesRange | None:
+    """The catalogue's step times of a model on a machine; None when it has none.
+
+    Raises:
+        InputError: when the catalogue has no such model or machine.
+    """
+    found = catalogue.performance(model, hardware)
+    if found is None:
+        return None
+    known = {field: getattr(found, field) for field in ALL_FIELDS}
+    return StepTimesRange(
+        **{field: figure for field, figure in known.items() if figure is not None}
+    )

@@ -17,7 +17,11 @@ def repeated_steps(workload: Workload) -> list[Step]:
 
 def _by_journey(workload: Workload) -> list[list[Step]]:
     return [
-        [step for step in journey.steps if not step.once and step.probability > 0]
+        [
+            step
+            for step in journey.steps
+            if not step.once and not step.session_start and step.probability > 0
+        ]
         for journey in workload.journeys.values()
     ]
 

@@ -15,12 +15,14 @@ from architecture.loading import design_hash
 from architecture.objectives import Objective
 from evidence import Estimate, RunWriter
 from evidence.record import json_document
-from simulator.capacity import CapacityResult, simulate
-from simulator.failover_bound import failover_bound_s
-from simulator.failover_terms import FAULTS, notes
-from simulator.failover_trials import failover_samples
+from simulator.failover.bound import failover_bound_s
+from simulator.failover.faults import FaultName, faults_of
+from simulator.failover.terms import notes
+from simulator.failover.trials import failover_samples
 from simulator.figures import figures_for
-from simulator.plant import waits_for_standby
+from simulator.hospital import CapacityResult, simulate
+from simulator.recovery_point import behind, central_loss, loss_samples, wan_down_share
+from simulator.recovery_point.behind import CLOUD_ALONE
 from simulator.statistics import central, estimate_document, one_more
 from simulator.step_times import StepTimesRange
 
@@ -28,7 +30,8 @@ KIND = "prediction"
 CONFIDENCE = 0.95
 REPLICATIONS = 500
 CAPACITY_REPLICATIONS = 20
-LOSS_FAULTS = frozenset({*FAULTS, "standby-power-loss"})
+# The experiment `site-loss` has its person confirm the loss so long after the power went.
+WORD_AFTER_S = 30.0
 
 DEMANDS_NOTE = (
     "Latencies of look-ups and notes rest on the design's processor times of a request, taken to "
@@ -83,7 +86,8 @@ class Prediction:
 def predict(
     design: Design, *, seed: int = 1, replications: int = REPLICATIONS,
     capacity_replications: int = CAPACITY_REPLICATIONS, step_times: StepTimesRange | None = None,
-    primary: str | None = None, progress: Progress | None = None,
+    primary: str | None = None, word_after_s: float = WORD_AFTER_S, wan_cut_s: float = 0.0,
+    progress: Progress | None = None,
 ) -> Prediction:  # fmt: skip
     """Predict what the design's objectives speak of, as far as a model of it is honest.
 
@@ -94,6 +98,9 @@ def predict(
         capacity_replications: Simulated runs of normal operation.
         step_times: Measured ones; the catalogue's by default.
         primary: The site of the primary at the fault; the design's first by default.
+        word_after_s: When a person confirms the loss of the site, seconds after it, unless the
+            design decides automatically.
+        wan_cut_s: For how long the WAN was cut already when both nodes or the site are lost.
         progress: Told what is being done.
 
     Raises:
@@ -109,12 +116,14 @@ def predict(
     }
     samples = failover_samples(
         design, seed=seed, replications=replications, primary=primary,
-        step_times=figures.step_times, latency_s=latency_s, progress=tell,
+        faults=_promised(design), step_times=figures.step_times, latency_s=latency_s,
+        word_after_s=word_after_s, progress=tell,
     )  # fmt: skip
+    losses = _Losses(design, seed, wan_cut_s)
     predictions: dict[str, Estimate] = {}
     said = [*notes(design), DEMANDS_NOTE]
     for objective in design.objectives:
-        found, note = _predict_one(objective, design, capacity, samples)
+        found, note = _predict_one(objective, design, capacity, samples, losses)
         if found is not None:
             predictions[objective.id] = found
         if note:
@@ -127,6 +136,8 @@ def predict(
             "capacity_replications": capacity_replications,
             "users": design.workload.users,
             "primary": primary or design.database.sites[0],
+            "word_after_s": word_after_s,
+            "wan_cut_s": wan_cut_s,
             "step_times": "given" if step_times is not None else "catalogue",
         },
         predictions=predictions,
@@ -154,14 +165,21 @@ def record(prediction: Prediction, root: Path) -> Path:
     return run.path
 
 
+def _promised(design: Design) -> tuple[FaultName, ...]:
+    """The faults whose recovery time is promised, of those that can strike the design."""
+    promised = {objective.fault for objective in design.objectives if objective.metric == "rto_s"}
+    return tuple(fault for fault in faults_of(design) if fault in promised)
+
+
 def _predict_one(
-    objective: Objective, design: Design, capacity: CapacityResult, samples: pd.DataFrame
-) -> tuple[Estimate | None, str]:
+    objective: Objective, design: Design, capacity: CapacityResult, samples: pd.DataFrame,
+    losses: _Losses,
+) -> tuple[Estimate | None, str]:  # fmt: skip
     """The prediction for one objective, or none; and what must be said about it."""
-    if objective.metric == "rto_s" and objective.fault in FAULTS:
+    if objective.metric == "rto_s" and objective.fault in faults_of(design):
         return _recovery(objective, samples)
-    if objective.metric in {"rpo_s", "lost_writes"} and objective.fault in LOSS_FAULTS:
-        return _loss(objective, design)
+    if objective.metric in {"rpo_s", "lost_writes"} and objective.fault in faults_of(design):
+        return losses.of(objective)
     if objective.metric in {"latency_s", "time_to_first_token_s"}:
         return _latency(objective, capacity)
     about = f" after {objective.fault}" if objective.fault else ""
@@ -179,17 +197,30 @@ def _recovery(objective: Objective, samples: pd.DataFrame) -> tuple[Estimate | N
     return central(outages, CONFIDENCE), ""
 
 
-def _loss(objective: Objective, design: Design) -> tuple[Estimate | None, str]:
-    """Zero follows from the protocol, not from the simulation: so ``n`` is 0."""
-    none = Estimate(estimate=0.0, lower=0.0, upper=0.0, confidence=CONFIDENCE, n=0)
-    if objective.fault == "standby-power-loss":
-        return none, "0 because the primary survives and has every acknowledged commit"
-    if not waits_for_standby(design.database):
-        return None, "without synchronous replication the loss is not predicted by this model"
-    return none, (
-        "0 because a commit is acknowledged only after the synchronous standby has it, and only "
-        "that standby is promoted; it holds while the standby is synchronous at the fault"
-    )
+@dataclass(frozen=True)
+class _Losses:
+    """What faults cost of acknowledged writes."""
+
+    design: Design
+    seed: int
+    wan_cut_s: float
+
+    def of(self, objective: Objective) -> tuple[Estimate | None, str]:
+        """Zero follows from the protocol, not from the simulation: so ``n`` is 0 there."""
+        fault = next(name for name in faults_of(self.design) if name == objective.fault)
+        gap = behind(self.design, fault, wan_cut_s=self.wan_cut_s)
+        if gap.waits:
+            none = Estimate(estimate=0.0, lower=0.0, upper=0.0, confidence=CONFIDENCE, n=0)
+            return none, f"0 because {gap.how}; it holds while the standby is synchronous"
+        samples = loss_samples(self.design, fault, seed=self.seed, wan_cut_s=self.wan_cut_s)
+        note = gap.how
+        if fault in CLOUD_ALONE and self.wan_cut_s == 0:
+            share = wan_down_share(self.design)
+            note += (
+                f"; the WAN is taken to be up at the fault, which it is not for {share:.2%} of "
+                "time: then the loss is as old as the cut"
+            )
+        return central_loss(samples, objective.metric), note
 
 
 def _latency(objective: Objective, capacity: CapacityResult) -> tuple[Estimate | None, str]:

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from architecture import Design, design_hash
 from evidence.record import RunWriter, json_document
-from simulator.capacity import CapacityResult
+from simulator.hospital import CapacityResult
 
 KIND = "simulation"
 
@@ -20,8 +20,9 @@ def record_simulation(
 ) -> Path:  # fmt: skip
     """Write a run of kind ``simulation``; returns its folder.
 
-    The outcome is the result's document; the tables are ``latency`` (by replication and operation)
-    and ``stations``.
+    The outcome is the result's document; the tables are ``latency`` (by replication and operation),
+    ``stations``, and, when minutes were kept, ``minutes`` and ``operations`` of the first
+    replication.
 
     Raises:
         evidence.record.RecordError: when it cannot be written.
@@ -32,5 +33,8 @@ def record_simulation(
     ) as run:  # fmt: skip
         run.write_table("latency", result.latency_table())
         run.write_table("stations", result.station_table())
+        if len(result.timeline_table()):
+            run.write_table("minutes", result.timeline_table())
+            run.write_table("operations", result.operations_table())
         run.finish(result.document())
     return run.path

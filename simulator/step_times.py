@@ -10,28 +10,46 @@ from architecture.values import Range, Strict
 from simulator.streams import Streams
 
 FIELDS = ("prefill_base_s", "prefill_per_token_s", "decode_base_s", "decode_per_sequence_s")
+CONTEXT_FIELDS = ("prefill_per_token_squared_s", "decode_per_context_token_s")
+ALL_FIELDS = (*FIELDS, *CONTEXT_FIELDS)
 
 
 @dataclass(frozen=True)
 class StepTimes:
-    """Durations of the two kinds of step, linear in what they work on.
+    """Durations of the two kinds of step.
 
-    prefill: ``base + per_token · n`` for n prompt tokens in all, up to the first token of each of
-    the answers. decode: ``base + per_sequence · b`` for one further token of b answers.
+    prefill of a prompt of n tokens: ``base + per_token · n + per_token_squared · n²``, up to the
+    answer's first token; prompts read together pay the base once. decode: ``base + per_sequence · b
+    + per_context_token · m`` for one further token of b answers whose contexts have m tokens in all
+    (the step model of vLLM-like servers, as in Vidur and BLIS).
     """
 
     prefill_base_s: float
     prefill_per_token_s: float
     decode_base_s: float
     decode_per_sequence_s: float
+    prefill_per_token_squared_s: float = 0.0
+    decode_per_context_token_s: float = 0.0
 
     def prefill_s(self, tokens: int) -> float:
-        """Seconds to read prompts of ``tokens`` tokens in all."""
-        return self.prefill_base_s + self.prefill_per_token_s * tokens
+        """Seconds to read one prompt of ``tokens`` tokens."""
+        return self.prefill_base_s + self.reading_s(tokens)
 
-    def decode_s(self, batch: int) -> float:
-        """Seconds of one decode step of ``batch`` sequences."""
-        return self.decode_base_s + self.decode_per_sequence_s * batch
+    def reading_s(self, tokens: int, before: int = 0) -> float:
+        """Seconds for ``tokens`` tokens of a prompt after ``before`` others, without the base."""
+        pairs = tokens * (tokens + 2 * before)
+        return self.prefill_per_token_s * tokens + self.prefill_per_token_squared_s * pairs
+
+    def decode_s(self, batch: int, context: int = 0) -> float:
+        """Seconds of one decode step of ``batch`` sequences with ``context`` tokens in all."""
+        return (
+            self.decode_base_s
+            + self.decode_per_sequence_s * batch
+            + self.decode_per_context_token_s * context
+        )
+
+
+NOTHING = Range(low=0.0, typical=0.0, high=0.0, source="contained in the other coefficients")
 
 
 class StepTimesRange(Strict):
@@ -41,6 +59,8 @@ class StepTimesRange(Strict):
     prefill_per_token_s: Range
     decode_base_s: Range
     decode_per_sequence_s: Range
+    prefill_per_token_squared_s: Range = NOTHING
+    decode_per_context_token_s: Range = NOTHING
 
     @model_validator(mode="after")
     def _takes_time(self) -> StepTimesRange:
@@ -55,7 +75,7 @@ class StepTimesRange(Strict):
     @property
     def typical(self) -> StepTimes:
         """The typical value of each coefficient."""
-        return StepTimes(**{field: getattr(self, field).typical for field in FIELDS})
+        return StepTimes(**{field: getattr(self, field).typical for field in ALL_FIELDS})
 
     def draw(self, streams: Streams) -> StepTimes:
         """One world: each coefficient triangular in its range, drawn independently.
@@ -66,7 +86,7 @@ class StepTimesRange(Strict):
         return StepTimes(
             **{
                 field: streams.within(f"step-times.{field}", getattr(self, field))
-                for field in FIELDS
+                for field in ALL_FIELDS
             }
         )
 
@@ -86,6 +106,6 @@ def between(low: StepTimes, typical: StepTimes, high: StepTimes, source: str) ->
                 high=getattr(high, field),
                 source=source,
             )
-            for field in FIELDS
+            for field in ALL_FIELDS
         }
     )

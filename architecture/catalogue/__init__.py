@@ -6,24 +6,41 @@ uses; a machine or model of one's own is a further entry in the YAML files besid
 """
 
 from architecture.catalogue.lookup import (
+    efficiency,
     hardware,
     hardware_names,
+    item_speed,
     model,
     model_names,
     performance,
+    sharing,
     transcription,
 )
-from architecture.catalogue.schema import Hardware, Model, Performance, Transcription
+from architecture.catalogue.schema import (
+    Efficiency,
+    Hardware,
+    ItemSpeed,
+    Model,
+    Performance,
+    Sharing,
+    Transcription,
+)
 
 __all__ = [
+    "Efficiency",
     "Hardware",
+    "ItemSpeed",
     "Model",
     "Performance",
+    "Sharing",
     "Transcription",
+    "efficiency",
     "hardware",
     "hardware_names",
+    "item_speed",
     "model",
     "model_names",
     "performance",
+    "sharing",
     "transcription",
 ]

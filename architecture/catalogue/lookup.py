@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from architecture.catalogue.schema import (
+    Efficiency,
     Hardware,
     HardwareFile,
+    ItemSpeed,
     Model,
     ModelsFile,
     Performance,
     PerformanceFile,
+    Sharing,
     Transcription,
 )
 from architecture.errors import InputError
@@ -76,6 +79,26 @@ def transcription(model: str, hardware: str) -> Transcription | None:
     return _transcription().get((model, hardware))
 
 
+def item_speed(model: str, hardware: str) -> ItemSpeed | None:
+    """Speed of a model that works on items; None when there is no figure for the pair.
+
+    Raises:
+        InputError: when the catalogue has no such model or machine.
+    """
+    _known(model, hardware)
+    return _items().get((model, hardware))
+
+
+def efficiency() -> Efficiency:
+    """The roofline's shares of a machine's peak."""
+    return _performance_file().efficiency
+
+
+def sharing() -> Sharing:
+    """What models on one accelerator cost each other."""
+    return _performance_file().sharing
+
+
 def _known(model_name: str, hardware_name: str) -> None:
     model(model_name)
     hardware(hardware_name)
@@ -116,7 +139,12 @@ def _transcription() -> dict[tuple[str, str], Transcription]:
     return _by_pair(_performance_file().speech, "speech")
 
 
-PairT = TypeVar("PairT", Performance, Transcription)
+@cache
+def _items() -> dict[tuple[str, str], ItemSpeed]:
+    return _by_pair(_performance_file().items, "items")
+
+
+PairT = TypeVar("PairT", Performance, Transcription, ItemSpeed)
 
 
 def _by_pair(entries: Sequence[PairT], key: str) -> dict[tuple[str, str], PairT]:

@@ -29,6 +29,9 @@ class Hardware(Strict):
     memory_bytes: int | None = Field(ge=1, description="null: ask the machine itself")
     storage_bytes: int | None = Field(default=None, ge=1)
     memory_bandwidth_bytes_s: Range | None = None
+    peak_flops: Range | None = Field(
+        default=None, description="of the accelerator in 16 bits, multiply and add counted apart"
+    )
     purchase_price_usd: Range | None = None
     purchase_price_brl: Range | None = None
     hourly_price_usd: Range | None = None
@@ -49,8 +52,17 @@ class Model(Strict):
     """
 
     title: str
-    kind: Literal["language", "speech-to-text", "text-to-speech", "face"]
+    kind: Literal[
+        "language", "speech-to-text", "text-to-speech", "face", "image", "analytics"
+    ]  # fmt: skip
     parameters: Range | None = None
+    compute_parameters: Range | None = Field(
+        default=None,
+        description="that every token passes through, without embeddings and other modalities",
+    )
+    streamed_bytes: Range | None = Field(
+        default=None, description="weights read for one decoded token; null: all of them"
+    )
     weight_bytes: Range | None = None
     kv_bytes_per_token: Range | None = None
     context_tokens: int | None = Field(default=None, ge=1)
@@ -60,10 +72,11 @@ class Model(Strict):
 class Performance(Strict):
     """Speed of a language model on a machine, batched continuously.
 
-    Reading a prompt of n tokens takes ``prefill_base_s + n·prefill_per_token_s``; one decoding step
-    of a batch of b sequences, which gives each of them one token, takes
-    ``decode_base_s + b·decode_per_sequence_s``. The step model is that of vLLM-like servers without
-    its quadratic prompt term, which is small below 4,096 tokens.
+    Reading a prompt of n tokens takes ``prefill_base_s + n·prefill_per_token_s +
+    n²·prefill_per_token_squared_s``; one decoding step of a batch of b sequences with m tokens of
+    context in all, which gives each of them one token, takes ``decode_base_s +
+    b·decode_per_sequence_s + m·decode_per_context_token_s``. It is the step model of vLLM-like
+    servers; a last term that is not given is zero, or contained in the one before it.
     """
 
     model: ModelName
@@ -73,6 +86,8 @@ class Performance(Strict):
     prefill_per_token_s: Range
     decode_base_s: Range
     decode_per_sequence_s: Range
+    prefill_per_token_squared_s: Range | None = None
+    decode_per_context_token_s: Range | None = None
 
     def prefill_s(self, prompt_tokens: NonNegative, level: Level = "typical") -> float:
         """Seconds to read a prompt of ``prompt_tokens`` tokens."""
@@ -101,6 +116,42 @@ class Transcription(Strict):
         return windows * self.window_s.at(level)
 
 
+class ItemSpeed(Strict):
+    """Speed of a model that works on items: photos, images, queries, seconds of speech.
+
+    One request of u units takes ``base_s + u·per_unit_s`` alone on the machine.
+    """
+
+    model: ModelName
+    hardware: Name
+    basis: Basis
+    runs_on: Literal["gpu", "cpu"]
+    base_s: Range
+    per_unit_s: Range
+
+
+class Efficiency(Strict):
+    """How much of a machine's peak a language model server gets: the roofline's shares.
+
+    A decoding step takes ``step_overhead_s`` and the reading of the weights at ``bandwidth_share``
+    of the peak bandwidth; reading prompts goes at ``compute_share`` of the peak operations.
+    """
+
+    bandwidth_share: Range
+    compute_share: Range
+    step_overhead_s: Range
+    prefill_overhead_s: Range
+
+
+class Sharing(Strict):
+    """What several models on one accelerator cost each other.
+
+    With more than one of them at work all together get ``1 / factor`` of what one alone gets.
+    """
+
+    factor: Range
+
+
 class HardwareFile(Strict):
     """``hardware.yaml``."""
 
@@ -118,3 +169,6 @@ class PerformanceFile(Strict):
 
     language: tuple[Performance, ...]
     speech: tuple[Transcription, ...]
+    items: tuple[ItemSpeed, ...] = ()
+    efficiency: Efficiency
+    sharing: Sharing

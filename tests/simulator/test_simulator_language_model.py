@@ -10,7 +10,7 @@ import pytest
 from simpy import Environment
 
 from simulator.language_model import LanguageModelServer
-from simulator.station import Processor
+from simulator.stations import Processor
 from simulator.step_times import StepTimes
 
 STEPS = StepTimes(
@@ -19,7 +19,25 @@ STEPS = StepTimes(
     decode_base_s=0.031,
     decode_per_sequence_s=0.0037,
 )
+# Contexts that cost, so that steps of one jump differ.
+GROWING = StepTimes(
+    prefill_base_s=0.05,
+    prefill_per_token_s=0.004,
+    decode_base_s=0.031,
+    decode_per_sequence_s=0.0037,
+    prefill_per_token_squared_s=0.00005,
+    decode_per_context_token_s=0.0001,
+)
 MAX_BATCH, MAX_QUEUE, QUEUE_TIMEOUT_S = 4, 6, 1.1
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The server's settings."""
+
+    steps: StepTimes = STEPS
+    chunk: int | None = None
+    cache_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -45,7 +63,9 @@ def requests(seed: int, count: int) -> list[Request]:
 class StepByStep:
     """The server's rules, one step at a time: how and when each request ended, its first token."""
 
-    def __init__(self, arrivals: list[Request]) -> None:
+    def __init__(self, arrivals: list[Request], engine: Engine) -> None:
+        self._engine = engine
+        self._read = [0] * len(arrivals)
         self.ended: dict[int, tuple[str, float, float]] = {}
         self._arrivals = arrivals
         self._first: dict[int, float] = {}
@@ -75,25 +95,58 @@ class StepByStep:
 
     def _admit(self, now: float) -> None:
         self._running = [n for n in self._running if n not in self._gone]
+        self._coming = [n for n in self._coming if n not in self._gone]
         while self._waiting and self._arrivals[self._waiting[0]].arrives_s < now - QUEUE_TIMEOUT_S:
             self.ended[self._waiting.pop(0)] = ("expired", now, float("nan"))
         while self._waiting and len(self._running) + len(self._coming) < MAX_BATCH:
+            inside = [*self._running, *self._coming, self._waiting[0]]
+            held = sum(self._arrivals[n].prompt + self._arrivals[n].answer for n in inside)
+            if self._engine.cache_tokens is not None and held > self._engine.cache_tokens:
+                break
             self._coming.append(self._waiting.pop(0))
 
+    def _context(self) -> int:
+        return sum(
+            self._arrivals[n].prompt + self._arrivals[n].answer - self._left[n]
+            for n in self._running
+        )
+
     def _step(self, now: float) -> float:
+        if self._coming and self._engine.chunk is not None:
+            return self._piece(now, self._engine.chunk)
+        steps = self._engine.steps
         if self._coming:
-            end = now + STEPS.prefill_s(sum(self._arrivals[n].prompt for n in self._coming))
+            end = now + steps.prefill_base_s
+            end += sum(steps.reading_s(self._arrivals[n].prompt) for n in self._coming)
             self._until(end)
             self._first |= dict.fromkeys(self._coming, end)
             worked = self._coming
             self._running += self._coming
             self._coming = []
         else:
-            end = now + STEPS.decode_s(len(self._running))
+            end = now + steps.decode_s(len(self._running), self._context())
             self._until(end)
             worked = self._running
         for n in worked:
             self._left[n] -= 1
+        return end
+
+    def _piece(self, now: float, chunk: int) -> float:
+        """A piece of the first prompt, and a token for each that runs."""
+        steps, head = self._engine.steps, self._coming[0]
+        tokens = min(chunk, self._arrivals[head].prompt - self._read[head])
+        end = now + steps.prefill_base_s + steps.reading_s(tokens, self._read[head])
+        end += steps.decode_s(len(self._running), self._context()) - steps.decode_base_s
+        running = list(self._running)
+        self._until(end)
+        for n in running:
+            self._left[n] -= 1
+        self._read[head] += tokens
+        if self._read[head] == self._arrivals[head].prompt:
+            self._coming.remove(head)
+            self._running.append(head)
+            self._first[head] = end
+            self._left[head] -= 1
         return end
 
     def _until(self, end: float) -> None:
@@ -110,17 +163,23 @@ class StepByStep:
 
     def _arrive(self, at: float, n: int) -> None:
         free = MAX_BATCH - len(self._running) - len(self._coming)
-        if len(self._waiting) >= MAX_QUEUE + max(free, 0):
+        needed = self._arrivals[n].prompt + self._arrivals[n].answer
+        room = self._engine.cache_tokens
+        if len(self._waiting) >= MAX_QUEUE + max(free, 0) or (room is not None and needed > room):
             self.ended[n] = ("refused", at, float("nan"))
         else:
             self._waiting.append(n)
 
 
-def jumping(arrivals: list[Request]) -> tuple[dict[int, tuple[str, float, float]], Any, int]:
+def jumping(
+    arrivals: list[Request], engine: Engine | None = None
+) -> tuple[dict[int, tuple[str, float, float]], Any, int]:
     env = Environment()
+    engine = engine or Engine()
     server = LanguageModelServer(
-        env, Processor(env, 1, "device"), STEPS, max_batch=MAX_BATCH, max_queue=MAX_QUEUE,
-        queue_timeout_s=QUEUE_TIMEOUT_S, name="inference",
+        env, Processor(env, 1, "device"), engine.steps, max_batch=MAX_BATCH, max_queue=MAX_QUEUE,
+        queue_timeout_s=QUEUE_TIMEOUT_S, name="inference", cache_tokens=engine.cache_tokens,
+        prefill_chunk=engine.chunk,
     )  # fmt: skip
     ended: dict[int, tuple[str, float, float]] = {}
     inside: dict[int, Any] = {}
@@ -151,12 +210,23 @@ def jumping(arrivals: list[Request]) -> tuple[dict[int, tuple[str, float, float]
     return ended, server, events
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_jumping_gives_the_times_of_every_single_step(seed: int) -> None:
+ENGINES = {
+    "plain": Engine(),
+    "contexts that cost": Engine(GROWING),
+    "prompts in pieces": Engine(GROWING, chunk=16),
+    "prompts in pieces, constant steps": Engine(chunk=7),
+    "little memory": Engine(GROWING, cache_tokens=150),
+    "little memory, prompts in pieces": Engine(GROWING, chunk=16, cache_tokens=120),
+}
+
+
+@pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES.keys())
+@pytest.mark.parametrize("seed", range(5))
+def test_jumping_gives_the_times_of_every_single_step(seed: int, engine: Engine) -> None:
     """Refusals, time-outs in the queue and clients that leave are all among the 150 requests."""
     arrivals = requests(seed, 150)
-    expected = StepByStep(arrivals).run()
-    found, server, _ = jumping(arrivals)
+    expected = StepByStep(arrivals, engine).run()
+    found, server, _ = jumping(arrivals, engine)
     assert {n: how for n, (how, *_) in found.items()} == {
         n: how for n, (how, *_) in expected.items()
     }
@@ -168,6 +238,8 @@ def test_jumping_gives_the_times_of_every_single_step(seed: int) -> None:
     endings = [how for how, *_ in found.values()]
     assert server.finished == endings.count("finished")
     assert set(endings) == {"finished", "refused", "expired", "cancelled"}
+    if engine.cache_tokens is not None:
+        assert 0.5 * engine.cache_tokens < server.most_cached <= engine.cache_tokens
 
 
 def test_jumping_takes_far_fewer_events_than_steps() -> None:

@@ -10,6 +10,7 @@ import pytest
 from architecture import Design, InputError, load_design
 from evidence import Estimate, load_run
 from simulator import figures_for, predict, record
+from simulator.failover import faults_of
 from tests.simulator.simulator_figures import STEPS
 
 
@@ -25,7 +26,7 @@ def test_a_recorded_prediction_holds_the_documents_of_its_contract(
     assert run.record.kind == "prediction"
     assert run.record.seed == 3
     assert set(run.record.tables) == {"failover_samples", "latency", "stations"}
-    assert outcome["failover_bound_s"].keys() == {"primary-power-loss", "primary-crash"}
+    assert set(outcome["failover_bound_s"]) == set(faults_of(local))
     assert outcome["bottleneck"] in outcome["stations"]
     for objective, document in outcome["predictions"].items():
         estimate = Estimate.model_validate(document)
@@ -44,13 +45,30 @@ def test_objectives_without_an_honest_model_are_named_and_not_predicted(local: D
     assert any(note.startswith("B-01.availability") for note in prediction.notes)
     zero = prediction.predictions["B-20.primary.lost"]
     assert (zero.lower, zero.upper, zero.n) == (0.0, 0.0, 0)
-    assert any("synchronous standby" in note for note in prediction.notes)
+    assert any("while the standby is synchronous" in note for note in prediction.notes)
 
 
 def test_asynchronous_replication_gets_no_promise_of_zero_loss() -> None:
     design = load_design("local", ["database.replication=asynchronous"])
     prediction = predict(design, replications=10, capacity_replications=2)
-    assert "B-20.primary.rpo" not in prediction.predictions
+    assert prediction.predictions["B-20.primary.rpo"].upper > 0
+
+
+def test_every_recovery_objective_gets_a_prediction(local: Design) -> None:
+    prediction = predict(local, replications=20, capacity_replications=2, word_after_s=30.0)
+    about_faults = {objective.id for objective in local.objectives if objective.fault is not None}
+    assert about_faults <= set(prediction.predictions)
+    both = prediction.predictions["B-20.both.rto-write"]
+    assert 10 < both.lower <= both.upper < 30
+    site = prediction.predictions["B-20.site.rto-write"]
+    assert 30 < site.lower <= site.upper < 150
+
+
+def test_a_wan_cut_before_both_nodes_dates_the_loss_back(local: Design) -> None:
+    """The experiment both-power-loss-after-wan-cut: the WAN is away for ten seconds by then."""
+    prediction = predict(local, replications=10, capacity_replications=2, wan_cut_s=10.0)
+    rpo = prediction.predictions["B-20.both.rpo"]
+    assert 8 < rpo.lower <= rpo.upper < 12
 
 
 def test_an_endless_outage_is_recorded_as_infinity(tmp_path: Path) -> None:

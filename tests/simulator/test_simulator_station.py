@@ -15,20 +15,13 @@ import pytest
 from simpy import Environment
 
 from architecture.values import Constant, Distribution, Exponential, Lognormal
-from simulator.station import Processor, Station
+from simulator.stations import Processor, Station
 from simulator.streams import Streams
+from simulator.theory import mmc
 
 Z = 4.0
 REPLICATIONS = 24
 Server = Callable[[Environment], Station | Processor]
-
-
-def erlang_c_wait_s(arrivals_per_s: float, service_s: float, servers: int) -> float:
-    """Mean wait in M/M/c (Erlang 1917; Gross & Harris, Fundamentals of Queueing Theory, 2.4)."""
-    load = arrivals_per_s * service_s
-    full = load**servers / math.factorial(servers) * servers / (servers - load)
-    below = sum(load**k / math.factorial(k) for k in range(servers))
-    return full / (below + full) * service_s / (servers - load)
 
 
 def open_queue(
@@ -78,7 +71,7 @@ def test_fifo_station_waits_as_erlang_says(servers: int, load: float) -> None:
     means = mean_sojourns(
         lambda env: Station(env, servers, "station"), rate, Exponential(kind="exponential", mean=1)
     )
-    assert_mean_is(means, 1 + erlang_c_wait_s(rate, 1.0, servers))
+    assert_mean_is(means, 1 + mmc(rate, 1.0, servers).wait_s)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +90,7 @@ def test_processor_with_several_cores_delays_as_erlang_says() -> None:
     means = mean_sojourns(
         lambda env: Processor(env, 3, "processor"), 2.1, Exponential(kind="exponential", mean=1)
     )
-    assert_mean_is(means, 1 + erlang_c_wait_s(2.1, 1.0, 3))
+    assert_mean_is(means, 1 + mmc(2.1, 1.0, 3).wait_s)
 
 
 def test_littles_law_holds_exactly_from_empty_to_empty() -> None:

@@ -1,0 +1,437 @@
+"""The system under the clinicians: a request's way through a design's stations.
+
+A request goes from stop to stop: (the load generator, when it shares this machine) → WLAN and
+balancer → an API worker → the cache → the database and its commits → a service of its own →
+companions → the language model → the document store → back. Which stops an operation has follows
+from its demand. Faults and the emergency change what answers, see
+:mod:`simulator.hospital.disturbance`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from itertools import cycle
+
+from simpy import Environment, Timeout
+
+from architecture.design import Design
+from architecture.workload import RequestName
+from simulator.events import Fired
+from simulator.figures import Figures
+from simulator.hospital import assumptions
+from simulator.hospital.assumptions import HANDSHAKE_ROUND_TRIPS, UNSEEN_S
+from simulator.hospital.autoscaling import Autoscaler, ElasticProcessor
+from simulator.hospital.cells import Cell, Cells
+from simulator.hospital.clinicians import Population
+from simulator.hospital.demands import DemandVariates, demand_variates
+from simulator.hospital.link import NetworkLink
+from simulator.hospital.requests import Attempt, ConservationError
+from simulator.hospital.world import World
+from simulator.language_model import Ending, LanguageModelServer, Sequence
+from simulator.measures import StationMeasures
+from simulator.streams import Streams, Variate
+
+Stop = Callable[[Attempt], None]
+
+
+def api_sites(design: Design) -> tuple[str, ...]:
+    """Sites whose API serves while the hospital's nodes are up, in order."""
+    hospital = hospital_api_sites(design)
+    return hospital[:1] if design.edge.routing == "active-standby" else hospital
+
+
+def hospital_api_sites(design: Design) -> tuple[str, ...]:
+    """Sites that can serve without the emergency, in order."""
+    emergency = design.emergency.site if design.emergency is not None else None
+    return tuple(site for site in design.sites_with("api") if site != emergency)
+
+
+class Plant:
+    """What answers: the cells of the active sites, and the parts they share.
+
+    Args:
+        env: The simulation.
+        design: What is simulated.
+        figures: Speeds of its hardware.
+        world: The uncertain figures of this replication.
+        streams: Its randomness.
+        population: Who is told of the answers.
+        standby: Whether the cells of standby sites and of the emergency are built too, for faults.
+    """
+
+    def __init__(
+        self, env: Environment, design: Design, figures: Figures, *, world: World,
+        streams: Streams, population: Population, standby: bool = False,
+    ) -> None:  # fmt: skip
+        self.env = env
+        self.design = design
+        self.world = world
+        self.population = population
+        self.epoch = 0
+        self.connection_epoch = 0
+        self.most_prompt = design.inference.max_prompt_tokens
+        self.most_answer = design.inference.max_answer_tokens
+        self.most_audio_s = math.inf
+        self.cold_since_s = -math.inf
+        self.way_s = 0.0
+        self._figures = figures
+        self._demands = demand_variates(design, streams)
+        self._scale = world.demand_scale
+        self._cells = Cells(env, design, figures, world)
+        self._client = self._cells.client(api_sites(design)[0])
+        self._client_s = figures.shared.client_cpu_s * self._scale
+        balancer = design.sites_with("balancer")[0]
+        threads = max(int(figures.cores[design.sites[balancer].hardware]), 1)
+        self._balancer = self._cells.booked(f"balancer {balancer}", threads)
+        self._wifi = self._wireless(balancer)
+        self.active = [self._cell(site, len(api_sites(design))) for site in api_sites(design)]
+        self.standby = [
+            self._cell(site, 1)
+            for site in hospital_api_sites(design)
+            if standby and site not in api_sites(design)
+        ]
+        self.emergency_cell: Cell | None = None
+        if standby and design.emergency is not None:
+            site = design.emergency.site
+            self.emergency_cell = self._cells.cell(site, apis=1, emergency=True)
+        self.cells = [*self.active, *self.standby]
+        if self.emergency_cell is not None:
+            self.cells.append(self.emergency_cell)
+        self.standby_waited_for = True
+        self._copies = self._copy_link()
+        self._bucket = self._bucket_link()
+        self._nodes: ElasticProcessor | None = None
+        self.autoscaler = self._autoscaler(streams)
+        self.serve(range(len(self.active)))
+        self._routes = {
+            operation: self._route(variates) for operation, variates in self._demands.items()
+        }
+
+    def serve(self, cells: range | list[int]) -> None:
+        """Lead requests to these of :attr:`cells`, in turn."""
+        self._next_cell: Callable[[], int] = cycle(cells).__next__
+
+    def send(self, attempt: Attempt) -> None:
+        """Take a request in."""
+        self.take(attempt, attempt.operation)
+
+    def take(self, attempt: Attempt, operation: RequestName) -> None:
+        """Lead a request to an API and let it do the work of ``operation``."""
+        attempt.site = self._next_cell()
+        attempt.epoch = self.epoch
+        attempt.route = self._routes[operation]
+        attempt.stage = 0
+        if self._client is not None:
+            self._client.request(self._client_s, self._front, attempt)
+        else:
+            self._front(attempt)
+
+    def abandon(self, attempt: Attempt) -> None:
+        """The client has gone: the language model hears of it; a short request runs its course."""
+        if attempt.sequence is not None:
+            self.cells[attempt.site].model.cancel(attempt.sequence)
+            attempt.sequence = None
+
+    def snapshots(self) -> dict[str, StationMeasures]:
+        """The measures of every station by name, up to now."""
+        return {name: station.snapshot() for name, station in self._cells.stations.items()}
+
+    def models(self) -> dict[str, LanguageModelServer]:
+        """The language model servers by site."""
+        return {cell.model_site: cell.model for cell in self.cells}
+
+    def links(self) -> dict[str, NetworkLink]:
+        """The network links by name."""
+        stations = self._cells.stations.items()
+        return {name: link for name, link in stations if isinstance(link, NetworkLink)}
+
+    def check_conservation(self) -> None:
+        """Every sequence a model server took has ended in one way or is still inside.
+
+        Raises:
+            ConservationError: when the sum does not hold.
+        """
+        for model in self.models().values():
+            ended = model.finished + model.refused + model.expired + model.cancelled
+            if model.arrived != ended + model.in_system:
+                raise ConservationError(
+                    f"{model.name}: {model.arrived} arrived, but {ended} ended and "
+                    f"{model.in_system} are inside"
+                )
+
+    def cold(self) -> float:
+        """Factor of the database's work: its caches fill again after a takeover."""
+        since_s = self.env.now - self.cold_since_s
+        if since_s > 10.0 * self.world.cold_s:
+            return 1.0
+        return 1.0 + (self.world.cold_factor - 1.0) * math.exp(-since_s / self.world.cold_s)
+
+    def database_reachable(self, _attempt: Attempt) -> bool:
+        """Whether transactions can run; faults say otherwise."""
+        return True
+
+    def site_reachable(self, _site: str) -> bool:
+        """Whether a service of that site can be used; faults say otherwise."""
+        return True
+
+    def _cell(self, site: str, apis: int) -> Cell:
+        return self._cells.cell(site, apis=apis)
+
+    def _wireless(self, balancer: str) -> NetworkLink | None:
+        for link in self.design.links:
+            if set(link.between) == {"clients", balancer}:
+                rate = link.bandwidth_bit_s * self.world.wifi_share
+                return self._cells.link_of("wifi", rate, self.world.network_s)
+        return None
+
+    def _copy_link(self) -> NetworkLink | None:
+        documents = self.design.documents
+        if documents is None or len(documents.sites) < 2:  # noqa: PLR2004
+            return None
+        one, other = documents.sites[:2]
+        if documents.method != "acknowledged-by-both":
+            return None
+        return self._cells.link(f"link {one} {other}", one, other)
+
+    def _bucket_link(self) -> NetworkLink | None:
+        documents = self.design.documents
+        if documents is None or documents.method != "object-store":
+            return None
+        return self._cells.link("wan", self.active[0].site, documents.sites[0])
+
+    def _autoscaler(self, streams: Streams) -> Autoscaler | None:
+        """Of the first site whose nodes come and go; the designs have one at most."""
+        elastic = [(n, s) for n, s in self.design.sites.items() if s.autoscaling is not None]
+        if not elastic or elastic[0][1].autoscaling is None:
+            return None
+        name, site = elastic[0]
+        cores = self._figures.cores[site.hardware]
+        self._nodes = self._cells.elastic(name, cores * site.count)
+        generator, start = streams.generator("node-start"), assumptions.NODE_START_S
+        return Autoscaler(
+            self.env, self._nodes, node_cores=cores, nodes=site.count,
+            bounds=elastic[0][1].autoscaling,
+            node_start_s=lambda: float(generator.triangular(start.low, start.typical, start.high)),
+        )  # fmt: skip
+
+    def _route(self, variates: DemandVariates) -> tuple[Stop, ...]:
+        demand = variates.demand
+        stops: list[Stop] = [partial(self._api, variates.cpu_s)]
+        if demand.cache_accesses and self.design.cache is not None:
+            stops.append(partial(self._cache, demand.cache_accesses))
+        if demand.needs_database:
+            stops.append(
+                partial(
+                    self._database, variates.database_s, demand.database_round_trips, demand.commits
+                )
+            )
+        service = variates.optional("service")
+        if service is not None and demand.service is not None:
+            stops.append(partial(self._service, demand.service, service))
+        for name, units in variates.companions.items():
+            if name in self.design.companions:
+                stops.append(partial(self._companion, name, units))
+        prompt, answer = variates.optional("prompt"), variates.optional("answer")
+        if prompt is not None and answer is not None:
+            stops.append(partial(self._model, prompt, answer))
+        if demand.documents == "write":
+            stops.append(self._store)
+        download = variates.optional("download")
+        if download is not None:
+            stops.append(partial(self._download, download, demand.documents == "read"))
+        cloud = variates.optional("cloud")
+        if cloud is not None and self.autoscaler is not None:
+            stops.append(partial(self._cloud, cloud))
+        stops.append(self._answer)
+        upload = variates.optional("upload")
+        return (partial(self._upload, upload), *stops) if upload is not None else tuple(stops)
+
+    def _proceed(self, attempt: Attempt) -> None:
+        if attempt.epoch != self.epoch:
+            return  # The site that worked on it is gone.
+        stage = attempt.stage
+        attempt.stage = stage + 1
+        attempt.route[stage](attempt)
+
+    def _wait(self, delay_s: float, attempt: Attempt) -> None:
+        if delay_s > UNSEEN_S:
+            Timeout(self.env, delay_s, attempt).callbacks.append(self._waited)
+        else:
+            attempt.extra_s += delay_s
+            self._proceed(attempt)
+
+    def _waited(self, event: Fired) -> None:
+        self._proceed(event.value)
+
+    def _front(self, attempt: Attempt) -> None:
+        """WLAN and balancer; a new connection is greeted first."""
+        needed_s = self.world.proxy_request_s
+        delay_s = self.way_s
+        sender = attempt.sender
+        if sender.connection != self.connection_epoch and sender.journey >= 0:
+            sender.connection = self.connection_epoch
+            if self.design.edge.tls:
+                needed_s += self.world.tls_handshake_s
+                delay_s += HANDSHAKE_ROUND_TRIPS * (self.world.network_s + self.way_s)
+        self._wait(delay_s + self._balancer.book(needed_s), attempt)
+
+    def _upload(self, size: Variate, attempt: Attempt) -> None:
+        attempt.size_bytes = size_bytes = size()
+        self._over_wifi(size_bytes, attempt)
+
+    def _over_wifi(self, size_bytes: float, attempt: Attempt) -> None:
+        wifi = self._wifi
+        if wifi is None:
+            self._proceed(attempt)
+        elif wifi.is_small(size_bytes):
+            self._wait(wifi.small_s(size_bytes), attempt)
+        else:
+            wifi.send(size_bytes, self._proceed, attempt)
+
+    def _api(self, cpu_s: Variate, attempt: Attempt) -> None:
+        self.cells[attempt.site].api.request(cpu_s() * self._scale, self._proceed, attempt)
+
+    def _cache(self, accesses: int, attempt: Attempt) -> None:
+        cell = self.cells[attempt.site]
+        if not self.site_reachable(cell.cache_site):
+            self._proceed(attempt)  # What a cache has can be had elsewhere.
+            return
+        trip_s = self.world.round_trip_s(cell.site, cell.cache_site)
+        self._wait(
+            accesses * trip_s + cell.cache.book(accesses * self.world.cache_command_s), attempt
+        )
+
+    def _database(
+        self, database_s: Variate, round_trips: int, commits: int, attempt: Attempt
+    ) -> None:
+        if not self.database_reachable(attempt):
+            self.population.refused(attempt)
+            return
+        cell = self.cells[attempt.site]
+        cpu_s = database_s() * self._scale * self.cold()
+        delay_s = round_trips * self.world.round_trip_s(cell.site, cell.database_site)
+        if commits:
+            commit_s = self.world.flush_s
+            if self.standby_waited_for:
+                commit_s += self.world.standby_s
+            delay_s += commits * commit_s
+        if cpu_s > 0.0 or delay_s > 0.0:
+            cell.database.request(cpu_s, delay_s, self._proceed, attempt)
+        else:
+            self._proceed(attempt)
+
+    def _service(self, service: str, cpu_s: Variate, attempt: Attempt) -> None:
+        """A service that another site may run for the API; one that nobody runs costs nothing."""
+        here = self.cells[attempt.site].site
+        sites = [name for name, site in self.design.sites.items() if service in site.services]
+        place = here if here in sites or not sites else sites[0]
+        if not self.site_reachable(place):
+            self.population.refused(attempt)
+            return
+        needed_s = cpu_s() * self._scale
+        trip_s = self.world.round_trip_s(here, place)
+        self._cells.processor(place).start(needed_s, partial(self._served, trip_s), attempt)
+
+    def _served(self, trip_s: float, attempt: Attempt) -> None:
+        self._wait(trip_s, attempt)
+
+    def _companion(self, name: str, units: Variate, attempt: Attempt) -> None:
+        amount = units()
+        server = self.cells[attempt.site].companions.get(name)
+        if server is None:
+            self._proceed(attempt)
+            return
+        if not self.site_reachable(server.site):
+            self.population.refused(attempt)
+            return
+        if name == "speech-to-text":
+            amount = min(amount, self.most_audio_s)
+        if attempt.open:
+            server.station.request(server.cost.needed_s(amount), self._proceed, attempt)
+
+    def _model(self, prompts: Variate, answers: Variate, attempt: Attempt) -> None:
+        prompt = _tokens(prompts(), self.most_prompt)
+        answer = _tokens(answers(), self.most_answer)
+        if not attempt.open:
+            return
+        cell = self.cells[attempt.site]
+        if not self.site_reachable(cell.model_site):
+            self.population.refused(attempt)
+            return
+        sequence = cell.model.submit(prompt, answer, self._model_ended, attempt)
+        if sequence is None:
+            self.population.refused(attempt)
+        attempt.sequence = sequence
+
+    def _model_ended(self, sequence: Sequence, how: Ending) -> None:
+        attempt: Attempt = sequence.token
+        attempt.sequence = None
+        if attempt.epoch != self.epoch:
+            return
+        if how == "expired":
+            self.population.refused(attempt)
+        else:
+            attempt.first_token_s = sequence.first_token_s
+            self._proceed(attempt)
+
+    def _store(self, attempt: Attempt) -> None:
+        """Write what was sent where the design keeps documents, as often as it promises."""
+        if self._bucket is not None:
+            if not self.database_reachable(attempt):
+                self.population.refused(attempt)
+                return
+            self._bucket.send(attempt.size_bytes, self._stored_far, attempt)
+            return
+        written_s = self.cells[attempt.site].disk.book(attempt.size_bytes / self.world.disk_bytes_s)
+        if self._copies is not None and self.standby_waited_for:
+            # The other node writes while the bytes arrive, so its disk adds nothing of note.
+            written_s += self._copies.round_trip_s
+            self._copies.send(attempt.size_bytes, partial(self._served, written_s), attempt)
+        else:
+            self._wait(written_s, attempt)
+
+    def _stored_far(self, attempt: Attempt) -> None:
+        trip_s = 0.0 if self._bucket is None else self._bucket.round_trip_s
+        self._wait(trip_s + self.world.object_store_s, attempt)
+
+    def _download(self, size: Variate, stored: bool, attempt: Attempt) -> None:
+        size_bytes = size()
+        if not stored:
+            self._over_wifi(size_bytes, attempt)
+        elif self._bucket is not None:
+            attempt.size_bytes = size_bytes
+            self._bucket.send(size_bytes, self._fetched, attempt)
+        else:
+            cell = self.cells[attempt.site]
+            attempt.size_bytes = size_bytes
+            read_s = cell.disk.book(size_bytes / self.world.disk_bytes_s)
+            Timeout(self.env, read_s, attempt).callbacks.append(self._read)
+
+    def _fetched(self, attempt: Attempt) -> None:
+        trip_s = 0.0 if self._bucket is None else self._bucket.round_trip_s
+        delay_s = trip_s + self.world.object_store_s
+        Timeout(self.env, delay_s, attempt).callbacks.append(self._read)
+
+    def _read(self, event: Fired) -> None:
+        attempt: Attempt = event.value
+        if attempt.epoch == self.epoch:
+            self._over_wifi(attempt.size_bytes, attempt)
+
+    def _cloud(self, cpu_s: Variate, attempt: Attempt) -> None:
+        """Processing in the cloud that nobody waits for."""
+        if self._nodes is not None:
+            self._nodes.start(cpu_s() * self._scale, _forget, None)
+        self._proceed(attempt)
+
+    def _answer(self, attempt: Attempt) -> None:
+        self.population.answered(attempt)
+
+
+def _forget(_token: object) -> None:
+    return
+
+
+def _tokens(drawn: float, at_most: int) -> int:
+    return min(max(round(drawn), 1), at_most)
