@@ -61,6 +61,16 @@ class Streams:
         """One value of an uncertain figure: triangular between its extremes, at its typical."""
         return triangular(figure.low, figure.typical, figure.high, self.generator(source))
 
+    def within_factor(self, source: str, figure: Range) -> float:
+        """One value of a figure that is uncertain by a factor: :meth:`within` on a log scale.
+
+        A range that begins at 0 has no logarithm and is taken linearly.
+        """
+        if figure.low <= 0:
+            return self.within(source, figure)
+        low, mode, high = (math.log(end) for end in (figure.low, figure.typical, figure.high))
+        return math.exp(triangular(low, mode, high, self.generator(source)))
+
 
 def in_blocks(draw: Callable[[int], FloatArray], block: int = BLOCK) -> Variate:
     """Scalars from a function that draws arrays: drawing singly costs more than an event does."""

@@ -24,6 +24,7 @@ from evidence.estimate import sample_interval
 from simulator.availability.exact import ExactModel
 from simulator.availability.rates import drawn
 from simulator.availability.uptime import UptimeModel
+from simulator.streams import Streams
 
 FloatArray = npt.NDArray[np.float64]
 Progress = Callable[[str], None]
@@ -167,7 +168,7 @@ def _cost(design: Design, name: str, change: Change, seed: int, number: int) -> 
         sites = design.failing_sites(key)
         if sites:
             once = change.once_brl_of.get(design.sites[sites[0]].hardware, once)
-    value = drawn(seed, number)
+    value = drawn(Streams(seed, number))
     yearly = value(f"changes.{name}.once", once) / LIFETIME_YEARS
     # A change that costs next to nothing is worth at least its handling.
     return max(yearly + value(f"changes.{name}.yearly", change.yearly_brl), 1.0)

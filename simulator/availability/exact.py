@@ -19,6 +19,7 @@ from simulator.availability.planned import planned_work
 from simulator.availability.plant import Level, Numbers
 from simulator.availability.rates import YEAR_H, Value, drawn, numbers_for, typical
 from simulator.availability.uptime import UptimeModel
+from simulator.streams import Streams
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -70,7 +71,7 @@ class ExactModel:
         wanted = tuple(measures)
         found: dict[str, list[float]] = {measure: [] for measure in wanted}
         for number in range(draws):
-            value = drawn(seed, number)
+            value = drawn(Streams(seed, number))
             solved = self.solve(self.numbers(value))
             for measure in wanted:
                 unplanned_h = solved.mean(LOST[measure]) * YEAR_H

@@ -19,7 +19,7 @@ from simulator.availability.failover_means import FailoverMeans
 from simulator.availability.lives import Life, life
 from simulator.availability.plant import Numbers
 from simulator.availability.structure import SEAT_FAULTS, Part, Structure
-from simulator.streams import Streams, triangular
+from simulator.streams import Streams
 
 YEAR_H = 8760.0
 SECOND_H = 1 / 3600
@@ -34,22 +34,16 @@ def typical(_key: str, figure: Range) -> float:
     return figure.typical
 
 
-def drawn(seed: int, replication: int) -> Value:
+def drawn(streams: Streams) -> Value:
     """Each figure once from within its range; the same key always gives the same value.
 
     Triangular with the peak at the typical value, on a logarithmic scale: these ranges speak of
     factors ("a tenth of an hour to four hours"), and on a linear scale nearly every draw of many
-    such figures together would be worse than all of them at their typical values. A range that
-    begins at 0 has no logarithm and is taken linearly.
+    such figures together would be worse than all of them at their typical values.
     """
-    streams = Streams(seed, replication)
 
     def value(key: str, figure: Range) -> float:
-        source = f"availability.input.{key}"
-        if figure.low <= 0:
-            return streams.within(source, figure)
-        low, mode, high = (math.log(end) for end in (figure.low, figure.typical, figure.high))
-        return math.exp(triangular(low, mode, high, streams.generator(source)))
+        return streams.within_factor(f"availability.input.{key}", figure)
 
     return value
 

@@ -111,7 +111,7 @@ class UptimeModel:
             inputs: Whether uncertain figures are drawn for it, or typical.
             perfect: Causes that never fail in it.
         """
-        value: Value = drawn(seed, number) if inputs == "drawn" else typical
+        value: Value = drawn(Streams(seed, number)) if inputs == "drawn" else typical
         numbers = numbers_for(self.structure, self.failover, value)
         if perfect:
             kept = [

@@ -1,8 +1,9 @@
 """The uncertain figures a model draws, told by running it; and the same model with chosen values.
 
-A model takes every uncertain figure from ``Streams.within(source, range)``. So one replication
-tells which figures there are, those of the catalogue and of the model's own assumptions too, and
-a ``Streams`` that answers otherwise sets them.
+A model takes every uncertain figure from ``Streams.within(source, range)``, or on a logarithmic
+scale from ``Streams.within_factor``. So one replication tells which figures there are, those of the
+catalogue and of the model's own assumptions too, and a ``Streams`` that answers otherwise sets
+them.
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ class RecordingStreams(Streams):
         self.figures[source] = figure
         return super().within(source, figure)
 
+    def within_factor(self, source: str, figure: Range) -> float:
+        """As drawn, and noted."""
+        self.figures[source] = figure
+        return super().within_factor(source, figure)
+
 
 class FixedStreams(Streams):
     """Streams in which some uncertain figures are set to a quantile of their range.
@@ -43,6 +49,14 @@ class FixedStreams(Streams):
         share = self._shares.get(source)
         return super().within(source, figure) if share is None else quantile(figure, share)
 
+    def within_factor(self, source: str, figure: Range) -> float:
+        """The same on a logarithmic scale."""
+        share = self._shares.get(source)
+        if share is None or figure.low <= 0:
+            return super().within_factor(source, figure)
+        low, mode, high = (math.log(end) for end in (figure.low, figure.typical, figure.high))
+        return math.exp(_triangular_quantile(low, mode, high, share))
+
 
 def quantile(figure: Range, share: float) -> float:
     """The value below which ``share`` of a triangular distribution lies.
@@ -50,7 +64,10 @@ def quantile(figure: Range, share: float) -> float:
     Triangular between the extremes with its mode at the typical value, as
     :meth:`simulator.streams.Streams.within` draws.
     """
-    low, mode, high = figure.low, figure.typical, figure.high
+    return _triangular_quantile(figure.low, figure.typical, figure.high, share)
+
+
+def _triangular_quantile(low: float, mode: float, high: float, share: float) -> float:
     width = high - low
     if width == 0:
         return mode

@@ -9,13 +9,12 @@ from typing import Any, ClassVar
 from pydantic import JsonValue
 
 from architecture.design import Design
-from architecture.values import Range
 from simulator.availability import UptimeModel
 from simulator.availability.accounts import settle
 from simulator.availability.failover_means import FailoverMeans
 from simulator.availability.long_run import Machine, simulate_plant
 from simulator.availability.planned import planned_work
-from simulator.availability.rates import YEAR_H, numbers_for
+from simulator.availability.rates import YEAR_H, drawn, numbers_for
 from simulator.availability.uptime import MEASURES, Replication
 from simulator.streams import Streams
 
@@ -40,11 +39,7 @@ class AvailabilityTask:
 
     def observe(self, streams: Streams) -> dict[str, float]:
         """Simulate with these streams."""
-
-        def value(key: str, figure: Range) -> float:
-            return streams.within(f"availability.input.{key}", figure)
-
-        model = self._model
+        model, value = self._model, drawn(streams)
         numbers = numbers_for(model.structure, model.failover, value)
         journal = simulate_plant(
             model.plant, numbers, horizon_h=self.years * YEAR_H, streams=streams,
