@@ -23,6 +23,7 @@ DATA_ALONE = (
     "sites.mac-1.services=[etcd, database]",
     "sites.mac-2.services=[etcd, database]",
     "sites.edge-2=null",
+    "failures=null",
     "cache=null",
     "documents=null",
     "emergency=null",

@@ -13,6 +13,7 @@ from simulator.replications import ReplicationError, Store, replicate
 from tests.replications.tasks import FailingAt, Queue, divide_by_zero
 
 distributed = pytest.importorskip("distributed")
+pytestmark = pytest.mark.servers
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+import pytest
 
 from simulator.replications import Store
 from tests.replications.interrupted import REPLICATIONS
 from tests.replications.tasks import Counted
+
+pytestmark = pytest.mark.servers
 
 DEADLINE_S = 240.0
 
