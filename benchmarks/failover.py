@@ -23,7 +23,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,11 +130,24 @@ class NoteWriters:
 async def _log_in(client: httpx.AsyncClient, handle: StackHandle) -> tuple[str, dict[str, str]]:
     username = clinician_usernames(handle)[0]
     password = clinician_password(handle.secret("clinicians"), username)
-    answer = await client.post("/v1/login", json={"username": username, "password": password})
-    answer.raise_for_status()
+    answer = await _until_answered(
+        lambda: client.post("/v1/login", json={"username": username, "password": password})
+    )
     headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
-    patients = await client.get("/v1/patients?limit=1", headers=headers)
+    patients = await _until_answered(lambda: client.get("/v1/patients?limit=1", headers=headers))
     return f"/v1/patients/{patients.json()['items'][0]['id']}/notes", headers
+
+
+async def _until_answered(ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
+    """The answer, however often the balancers move the client meanwhile, as they do at first."""
+    deadline = time.monotonic() + CLIENT_TIMEOUT_S
+    while True:
+        try:
+            return (await ask()).raise_for_status()
+        except httpx.HTTPError:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.5)
 
 
 Mend = Callable[[], None]
