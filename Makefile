@@ -7,7 +7,7 @@ CODE := architecture evidence simulator reference_stack load chaos reports dashb
 PARALLEL := not stack and not model
 FAST := $(PARALLEL) and not servers
 
-.PHONY: demo test check lint bench setup clean requirements help
+.PHONY: demo test test-parts test-stack check lint bench setup clean requirements help
 
 help: ## say what there is to do
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -18,7 +18,13 @@ demo: $(SETUP) ## predict, run, load, break, measure, judge: ends with the repor
 	exit $$code
 
 test: lint ## everything: format, lint, types, unit, property and integration tests
-	$(BIN)/pytest -n 2 --dist loadfile -m "$(PARALLEL)"
+	@$(MAKE) -j 2 test-parts test-stack
+
+# The stack's tests mostly wait, one after another; the others fill what they leave of the processors.
+test-parts: $(SETUP)
+	nice -n 5 $(BIN)/pytest -n 2 --dist loadfile -m "$(PARALLEL)"
+
+test-stack: $(SETUP)
 	$(BIN)/pytest -m "stack or model"
 
 check: lint ## the fast part of the tests, under two minutes
