@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SETUP := .cache/setup.stamp
 CODE := architecture evidence simulator reference_stack load chaos reports dashboard cli
 PARALLEL := not stack and not model
-FAST := $(PARALLEL) and not servers
+FAST := $(PARALLEL) and not servers and not long
 
 .PHONY: demo test test-parts test-stack check lint bench setup clean requirements help
 

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from architecture import Design, InputError, design_hash, design_names, load_design
 from architecture.loading import DESIGNS, design_from_tree, design_tree
 
+pytestmark = pytest.mark.long
+
 TREES = {name: design_tree(name) for name in design_names()}
 
 junk = st.one_of(

@@ -16,6 +16,8 @@ from tests.failover.worst_cases import (
     variant,
 )
 
+pytestmark = pytest.mark.long
+
 REACHED = 0.95
 #: So many of the worst courses are followed with clients.
 FOLLOWED = 4

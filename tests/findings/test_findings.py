@@ -14,6 +14,8 @@ from simulator.findings import SETTLED_BY, Finding, Inquiry, record_findings, se
 from simulator.findings.detection import fires_at, share_of, threshold_of
 from simulator.findings.losses import losses_of_a_node
 
+pytestmark = pytest.mark.long
+
 BORNE_OUT = {
     "D-01", "D-02", "D-03", "D-04", "D-05", "D-06", "D-07", "D-08", "D-09", "D-10", "D-11",
     "D-12", "D-13", "D-15", "D-17", "D-18",

@@ -35,6 +35,8 @@ from tests.replications.tasks import (
     raise_awkwardly,
 )
 
+pytestmark = pytest.mark.long
+
 
 def test_one_process_and_two_give_the_same_bytes() -> None:
     tasks: list[Task] = [noise, Queue(0.5), Queue(0.8)]
