@@ -165,6 +165,9 @@ def load_network(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Sta
     """
     text = str(name_or_path)
     path = NETWORKS / f"{text}.yaml" if text in network_names() else Path(text)
+    if not path.is_file():
+        allowed = f"{', '.join(network_names())}, or the path of a .yaml file"
+        raise InputError(f"there is no network '{text}'", where="simulate", allowed=allowed)
     tree = design_tree(path, overrides)
     where = str(path)
     return validated(StationNetwork, _with_traces(tree, path.parent, where, ()), where=where)

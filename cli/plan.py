@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from architecture import Design, design_hash, load_design
 from cli.common import (
@@ -108,7 +108,10 @@ def compare(
         shown = {metric: difference.document() for metric, difference in differences.items()}
         print_json({"first": pair[0].name, "second": pair[1].name, "differences": shown})
         return
-    table = Table("metric", pair[0].name, pair[1].name, "difference, 95 % interval", "")
+    table = Table(
+        Column("metric", no_wrap=True), Column(pair[0].name, min_width=7),
+        Column(pair[1].name, min_width=7), "difference, 95 % interval", "",
+    )  # fmt: skip
     for metric, found in differences.items():
         if ".latency_s.mean" in metric or ".latency_s.p95" in metric or metric == "failed_share":
             difference = found.difference
