@@ -33,7 +33,7 @@ page = st.navigation(
     ]
 )
 
-designs = views.designs(source.all_runs())
+designs = views.designs(source.judged_runs())
 with st.sidebar:
     if len(designs) > 1:
         chosen = st.selectbox("Design", list(designs))

@@ -13,13 +13,15 @@ from reports.findings import Findings, findings
 from reports.report import design_of
 
 DESIGN_KEY = "design_hash"
+# Of a network of stations, which promises nothing.
+NETWORK_KIND = "network-simulation"
 
 EMPTY = """
 There are no runs in `{root}` yet. These commands make some, in the order of a proper test
 (a prediction only counts when it was recorded before the experiment):
 
 ```
-testbed simulate local                 # predict
+testbed predict                        # predict
 testbed chaos run primary-power-loss   # run, load, break, measure
 testbed report                         # judge
 ```
@@ -37,13 +39,18 @@ def all_runs() -> list[Run]:
         st.stop()
 
 
+def judged_runs() -> list[Run]:
+    """Every finished run of a design, oldest first."""
+    return [run for run in all_runs() if run.record.kind != NETWORK_KIND]
+
+
 def current() -> tuple[Findings, list[Run]]:
     """Findings on the chosen design, and all runs; stops with advice when there are none."""
     runs = all_runs()
     chosen = st.session_state.get(DESIGN_KEY)
     own = [
         run
-        for run in runs
+        for run in judged_runs()
         if chosen in {None, run.record.design_hash} and run.record.kind != "report"
     ]
     if not own:

@@ -14,7 +14,7 @@ pairs = found.pairs
 if not pairs:
     st.info(
         "No measured figure has a prediction that was recorded before its experiment. "
-        "`testbed simulate` records one; run it before `testbed chaos run`.",
+        "`testbed predict` records one; run it before `testbed chaos run`.",
         icon=":material/target:",
     )
 else:

@@ -47,7 +47,7 @@ def test_an_empty_folder_says_which_command_makes_runs(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = page(name, tmp_path, monkeypatch)
-    assert "testbed simulate" in app.info[0].value
+    assert "testbed predict" in app.info[0].value
     assert "testbed chaos run" in app.info[0].value
 
 
