@@ -27,7 +27,6 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import httpx
@@ -37,9 +36,8 @@ from pydantic import JsonValue
 
 from architecture import load_design, overrides_without
 from architecture.design import Design
-from architecture.loading import design_hash
 from chaos.ledger import read_back
-from evidence.record import RunWriter, json_document
+from evidence.record import RunWriter
 from load.attempt import outcome_of_status
 from load.run import clinician_usernames
 from reference_stack.bringup import running, wait_until_whole
@@ -75,10 +73,7 @@ class NoteWriters:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:  # fmt: skip
+    def __exit__(self, *_: object) -> None:
         self._done.set()
         self._thread.join()
 
@@ -235,7 +230,7 @@ def run_trial(handle: StackHandle, fault: str, dice: random.Random) -> Trial:
     wait_until_whole(handle, lambda _message: None)
     with NoteWriters(handle) as writers:
         _wait_for_success(writers)
-        time.sleep(dice.uniform(0, handle.design.edge.api_check.interval_s))
+        time.sleep(dice.uniform(0, _longest_cycle_s(handle.design)))
         site = handle.primary()
         if site is None:
             raise RuntimeError("there is no primary")
@@ -253,6 +248,11 @@ def run_trial(handle: StackHandle, fault: str, dice: random.Random) -> Trial:
     lost = set(acknowledged) - read_back(handle.database_dsn(), acknowledged)
     bad = table[(table["outcome"] != "ok") & (table["finished_s"] >= landed_s)]
     return Trial(fault, site, outage_s, len(bad), len(acknowledged), len(lost))
+
+
+def _longest_cycle_s(design: Design) -> float:
+    """Whatever looks round in turns is met anywhere in its turn: checks, and Patroni's renewals."""
+    return max(design.edge.api_check.interval_s, design.database.lease.loop_wait_s)
 
 
 def _wait_for_success(writers: NoteWriters) -> None:
@@ -301,9 +301,8 @@ def run(
     design = load_design(name, overrides_without(name, "inference"))
     dice = random.Random(SEED)  # noqa: S311 - moments of faults, not secrets
     done: list[Trial] = []
-    writer = RunWriter(
-        runs, kind="benchmark", design_document=json_document(design),
-        design_hash=design_hash(design), seed=SEED,
+    writer = RunWriter.of_design(
+        runs, kind="benchmark", design=design, seed=SEED,
         parameters={"benchmark": "failover", "trials": trials, "faults": list(faults)},
     )  # fmt: skip
     with writer, _stack(design) as handle:

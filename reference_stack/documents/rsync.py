@@ -105,11 +105,11 @@ class RsyncLoop:
 
 def daemon_configuration(settings: DaemonSettings, secrets_file: Path) -> str:
     """rsyncd.conf: one module, the node's folder, for the other node."""
-    # Without uid and gid a daemon started as root would become 'nobody'.
+    # A daemon started as root would become 'nobody' without uid and gid; with them one that is not
+    # root fails wherever its user namespace denies setgroups, as the stack's sites' does.
+    user = "uid = 0\ngid = 0\n" if os.geteuid() == 0 else ""
     return f"""\
-uid = {os.geteuid()}
-gid = {os.getegid()}
-use chroot = no
+{user}use chroot = no
 reverse lookup = no
 [{MODULE}]
 path = {settings.folder}

@@ -66,7 +66,7 @@ def detection_arithmetic(inquiry: Inquiry) -> Finding:
                        value=share_of(mended_s > promised_s)),
             ),
         ),
-        experiment="testbed chaos run primary-power-loss --design patroni-defaults",
+        experiment="testbed chaos run primary-power-loss --design literal-failover",
     )  # fmt: skip
 
 

@@ -25,9 +25,9 @@ def cluster() -> Design:
 
 DESIGNS = Path(architecture.__file__).parent / "designs"
 VARIANTS = {
-    "asynchronous": "D-02", "balancer-rise-2": "D-03", "patroni-defaults": "D-03",
-    "rsync-documents": "D-04", "single-balancer": "D-09", "synchronous-strict": "D-02",
-    "two-member-etcd": "D-01",
+    "asynchronous": "D-02", "balancer-rise-2": "D-03", "literal-failover": "D-03",
+    "patroni-defaults": "D-03", "rsync-documents": "D-04", "single-balancer": "D-09",
+    "synchronous-strict": "D-02", "two-member-etcd": "D-01",
 }  # fmt: skip
 
 

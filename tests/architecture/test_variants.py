@@ -15,9 +15,12 @@ VARIANTS = {
     "two-member-etcd": ("database.consensus", "sites.edge.services"),
     "patroni-defaults": ("database.lease", "database.failure_detector"),
     "balancer-rise-2": ("edge.api_check", "edge.database_check", "database.failure_detector"),
+    "literal-failover": (
+        "edge.api_check", "edge.database_check", "database.lease", "database.failure_detector",
+    ),
     "synchronous-strict": ("database.replication",),
     "asynchronous": ("database.replication", "database.commit"),
-}
+}  # fmt: skip
 
 
 def differences(one: Any, other: Any, key: str = "") -> set[str]:
@@ -52,13 +55,15 @@ def test_two_etcd_members_cannot_lose_one() -> None:
     assert len(consensus.voters) - 1 < consensus.quorum
 
 
-def test_the_default_lease_is_patronis() -> None:
-    lease = load_design("patroni-defaults").database.lease
+@pytest.mark.parametrize("name", ["patroni-defaults", "literal-failover"])
+def test_the_default_lease_is_patronis(name: str) -> None:
+    lease = load_design(name).database.lease
     assert lease is not None
     assert (lease.ttl_s, lease.loop_wait_s, lease.retry_timeout_s) == (30, 10, 10)
 
 
-def test_the_literal_checks_are_b04s_and_haproxys_defaults() -> None:
-    check = load_design("balancer-rise-2").edge.database_check
+@pytest.mark.parametrize("name", ["balancer-rise-2", "literal-failover"])
+def test_the_literal_checks_are_b04s_and_haproxys_defaults(name: str) -> None:
+    check = load_design(name).edge.database_check
     assert (check.interval_s, check.timeout_s, check.fall, check.rise) == (5, 2, 3, 2)
     assert check.transition_interval_s == check.settled_down_interval_s == 5
