@@ -34,6 +34,7 @@ from reference_stack.handle import StackHandle
 
 PAUSE_S = 0.1
 VERDICT_DEADLINE_S = 60.0
+LOOKS_EVERY_S = 1.0
 
 
 class ByHand:
@@ -146,7 +147,7 @@ class ByHand:
             while verdict not in wanted and time.monotonic() < end:
                 if watch.answering:
                     return verdict
-                time.sleep(min(1.0, watch.next_due_s()))
+                watch.rest(LOOKS_EVERY_S)
                 verdict = watch.look()
         finally:
             watch.close()

@@ -169,7 +169,7 @@ class Controller:
                 self._tend()
                 while self._conductor.advance():
                     log.info("%s", self.state.phase)
-                self._stop.wait(self._pause_s())
+                self._watch.rest(self._longest_pause_s())
         finally:
             self._watch.close()
             self._journal.close()
@@ -214,10 +214,8 @@ class Controller:
             if self._rivals:
                 log.warning("rivals of the cloud: %s", ", ".join(sorted(self._rivals)))
 
-    def _pause_s(self) -> float:
-        if self.state.procedure is not None:
-            return PROCEDURE_PAUSE_S
-        return min(LONGEST_PAUSE_S, self._watch.next_due_s())
+    def _longest_pause_s(self) -> float:
+        return LONGEST_PAUSE_S if self.state.procedure is None else PROCEDURE_PAUSE_S
 
     def _order(self, deed: Callable[[], None]) -> None:
         answer: Future[None] = Future()

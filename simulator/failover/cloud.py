@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from architecture.design import Design
-from simulator.failover.checks import down_s, failed_check_s, one_by_one_s
+from simulator.failover.checks import all_down_s, down_s, failed_check_s
 from simulator.failover.circumstances import Circumstances
 from simulator.failover.delays import (
     CLOUD_ACTS_S,
@@ -26,9 +26,10 @@ from simulator.failover.terms import Terms, TermTimes
 def both_lost(design: Design, _terms: Terms, chance: Circumstances) -> Recovery:
     """Both nodes fall silent at once; the balancers and the WAN live.
 
-    The controller holds them for down by its own checks *and* by the balancers' word, asks everyone
-    once more, cuts the nodes' power and promotes the cloud. Reads go to the emergency API, which
-    has a copy to read from, as soon as the balancer leads there.
+    The controller holds them for down by its own checks *and* by the balancers' word, for which it
+    then asks at the pace of a state in transition. It asks everyone once more, cuts the nodes'
+    power and promotes the cloud. Reads go to the emergency API, which has a copy to read from, as
+    soon as the balancer leads there.
     """
     fallback = fallback_of(design)
     check, edge = fallback.check, design.edge.api_check
@@ -38,9 +39,9 @@ def both_lost(design: Design, _terms: Terms, chance: Circumstances) -> Recovery:
         down_s(rule, chance.other_checks, failed_check_s(rule, silent=True))
         for rule in (edge, design.edge.database_check)
     )
-    word_s = max(api_s, last) + chance.view_age * (CONTROLLER_RESTS_S + check.timeout_s)
+    word_s = max(api_s, last) + chance.view_age * check.transition_interval_s
     noticed_s = max(
-        one_by_one_s(check, chance.controller_checks[: targets_of(design, balancers=False)]), word_s
+        all_down_s(check, chance.controller_checks[: targets_of(design, balancers=False)]), word_s
     )
     acts_s = at_share(CLOUD_ACTS_S, chance.cloud_acts)
     times = TermTimes(
@@ -63,12 +64,12 @@ def site_lost(
     """
     fallback = fallback_of(design)
     check, rule = fallback.check, fallback.site_loss
-    noticed_s = one_by_one_s(check, chance.controller_checks[: targets_of(design, balancers=True)])
+    noticed_s = all_down_s(check, chance.controller_checks[: targets_of(design, balancers=True)])
     if rule.decided_by == "automatic":
         decided_s = noticed_s + rule.after_s
     else:
         decided_s = max(noticed_s, rule.after_s if word_after_s is None else word_after_s)
-    obeys_s = chance.obeys * (CONTROLLER_RESTS_S + 2 * check.timeout_s)
+    obeys_s = chance.obeys * CONTROLLER_RESTS_S
     acts_s = at_share(CLOUD_ACTS_S, chance.cloud_acts)
     times = TermTimes(
         detect_s=noticed_s,

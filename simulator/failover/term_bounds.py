@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from architecture.design import Design
-from simulator.failover.checks import detection_s, down_s, marked_up_s, one_by_one_bound_s
+from simulator.failover.checks import detection_s, down_s, marked_up_s
 from simulator.failover.delays import (
     API_START_S,
     CATCH_UP_S,
@@ -35,7 +35,6 @@ from simulator.failover.parts import (
     heir_patience_s,
     reconnection_s,
     site_questions,
-    targets_of,
 )
 from simulator.failover.terms import Terms, TermTimes, survives_standby
 
@@ -172,8 +171,8 @@ def _both(design: Design, _terms: Terms) -> TermTimes:
     )
     return TermTimes(
         detect_s=max(
-            one_by_one_bound_s(check, targets_of(design, balancers=False)),
-            by_balancers_s + CONTROLLER_RESTS_S + check.timeout_s,
+            detection_s(check, silent=True),
+            by_balancers_s + check.transition_interval_s,
         ),
         election_s=check.timeout_s,
         promote_s=CLOUD_ACTS_S[2] + design.database.promotion_s[2],
@@ -187,11 +186,10 @@ def _site(design: Design, _terms: Terms) -> TermTimes:
     wait_s = rule.after_s
     if rule.decided_by == "operator":
         wait_s = max(0.0, rule.after_s - soonest_s)
-    obeys_s = CONTROLLER_RESTS_S + 2 * check.timeout_s
     return TermTimes(
-        detect_s=one_by_one_bound_s(check, targets_of(design, balancers=True)),
+        detect_s=detection_s(check, silent=True),
         election_s=wait_s,
-        promote_s=obeys_s + site_questions(design) * EDGE_QUESTION_S + CLOUD_ACTS_S[2]
+        promote_s=CONTROLLER_RESTS_S + site_questions(design) * EDGE_QUESTION_S + CLOUD_ACTS_S[2]
         + design.database.promotion_s[2],
     )  # fmt: skip
 
