@@ -15,7 +15,6 @@ from typing import Final
 
 import pandas as pd
 
-from architecture.loading import design_hash
 from chaos import toolkit
 from chaos.errors import ExperimentError, StackNotWholeError
 from chaos.faults import Fault, faults_table, read_faults
@@ -26,7 +25,7 @@ from chaos.observer import Event, Observer, events_table
 from chaos.outcome import Evidence, client_events, outcome_document
 from chaos.steady import STEADY_DEADLINE_S, wait_until_steady
 from chaos.toolkit import Progress, experiment_names
-from evidence.record import RunWriter, json_document
+from evidence.record import RunWriter
 from load.errors import LoadError
 from load.lag import LagSampler, lag_table
 from load.process import DRAIN_S, LoadProcess, check_accounts, start_load
@@ -100,11 +99,10 @@ def run_experiment(
     usernames = clinician_usernames(handle)
     check_accounts(users, usernames)
     plan = Plan(experiment, users, seed, steady_s, settle_s, usernames)
-    run = RunWriter(
+    run = RunWriter.of_design(
         root,
         kind="chaos",
-        design_document=json_document(handle.design),
-        design_hash=design_hash(handle.design),
+        design=handle.design,
         seed=seed,
         parameters={
             "experiment": name, "users": users, "steady_s": steady_s, "settle_s": settle_s,

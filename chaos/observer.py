@@ -1,4 +1,4 @@
-"""Watches a failover from the side: Patroni, the balancer and etcd, a row for each change.
+"""Watches a failover from the side: Patroni, every balancer and etcd, a row for each change.
 
 Every target has a thread of its own, so that a silent one delays no other. A row's time is when the
 answer that showed the change had arrived; the change itself lies up to one interval (and, for
@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from types import TracebackType
 from typing import Final, Self
 
 import pandas as pd
@@ -67,10 +66,7 @@ class Observer:
             thread.start()
         return self
 
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:  # fmt: skip
+    def __exit__(self, *_: object) -> None:
         self._done.set()
         for thread in self._threads:
             thread.join()
@@ -97,8 +93,8 @@ def changes(before: Sight, now: Sight, time_s: float) -> list[Event]:
 def _looks(handle: StackHandle) -> Iterator[tuple[Look, float]]:
     for site in handle.hospital_sites:
         yield patroni_look(site, handle.endpoint(site, "patroni")), POLL_S
-    edge = handle.design.sites_with("balancer")[0]
-    yield balancer_look(handle.endpoint(edge, "balancer-stats")), POLL_S
+    for site in handle.design.sites_with("balancer"):
+        yield balancer_look(site, handle.endpoint(site, "balancer-stats")), POLL_S
     consensus = handle.design.database.consensus
     if consensus is not None:
         # The preferred leader first: it is the member that the faults leave alone.

@@ -1,4 +1,4 @@
-"""One look at Patroni, at the balancer or at etcd: what state is it in?
+"""One look at Patroni, at a balancer or at etcd: what state is it in?
 
 The standard library's HTTP client is used, because these looks are taken several times a second
 beside a system under load, and a client that prepares TLS for each would be seen in the figures.
@@ -36,15 +36,16 @@ def patroni_look(site: str, endpoint: Endpoint) -> Look:
     return look
 
 
-def balancer_look(endpoint: Endpoint) -> Look:
-    """Looks at HAProxy's view of its servers."""
+def balancer_look(site: str, endpoint: Endpoint) -> Look:
+    """Looks at one HAProxy's view of its servers, and of who holds the shared address."""
+    source = f"haproxy at {site}"
 
     def look() -> Sight:
         try:
             _, text = _ask(endpoint, "GET", "/;csv")
         except (OSError, HTTPException) as error:
-            return {("haproxy", ""): ("silent", _reason(error))}
-        return {("haproxy", ""): ("answers", ""), **balancer_states(text)}
+            return {(source, ""): ("silent", _reason(error))}
+        return {(source, ""): ("answers", ""), **balancer_states(site, text)}
 
     return look
 
@@ -92,11 +93,11 @@ def patroni_state(status: int, document: dict[str, Any]) -> tuple[str, str]:
     return role, ", ".join(detail for detail in details if detail)
 
 
-def balancer_states(text: str) -> Sight:
-    """State of every server in HAProxy's CSV, with the result of its last check."""
+def balancer_states(site: str, text: str) -> Sight:
+    """State of every server in the CSV of a site's HAProxy, with the result of its last check."""
     rows = csv.DictReader(io.StringIO(text.removeprefix("# ")))
     return {
-        (f"haproxy {row['pxname']}", row["svname"]): (
+        (f"haproxy {row['pxname']} at {site}", row["svname"]): (
             f"{row['svname']} {row['status']}",
             # An asterisk says that a check is in progress, which is no news.
             (row.get("check_status") or "").removeprefix("* "),

@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
-from types import TracebackType
 from typing import Final, Self
 
 import pandas as pd
@@ -63,10 +62,7 @@ class LagSampler:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:  # fmt: skip
+    def __exit__(self, *_: object) -> None:
         self._done.set()
         self._thread.join()
 

@@ -7,8 +7,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
-from chaos.observer import Event, changes, events_table
+from architecture import load_design
+from chaos.observer import Event, Observer, changes, events_table
 from chaos.sights import (
     balancer_look,
     balancer_states,
@@ -17,7 +19,11 @@ from chaos.sights import (
     patroni_state,
 )
 from reference_stack.addresses import Endpoint
+from reference_stack.handle import StackHandle
+from reference_stack.state import StackState
+from tests.documents.places import reserved_plan, wait_for
 
+ANYWHERE = Endpoint("127.0.0.1", 0)
 CSV = """# pxname,svname,status,check_status
 api,FRONTEND,OPEN,
 api,mac-1,UP,* L7OK
@@ -28,7 +34,7 @@ database,mac-1,UP 2/3,L7TOUT
 
 
 @contextmanager
-def serving(status: int, body: str) -> Iterator[Endpoint]:
+def serving(status: int, body: str, at: Endpoint = ANYWHERE) -> Iterator[Endpoint]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(status)
@@ -40,7 +46,7 @@ def serving(status: int, body: str) -> Iterator[Endpoint]:
         def log_message(self, *_: object) -> None:
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer((at.host, at.port), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -60,10 +66,10 @@ def test_only_changes_are_events() -> None:
 
 
 def test_servers_are_read_from_haproxys_csv_and_checks_in_progress_are_no_news() -> None:
-    assert balancer_states(CSV) == {
-        ("haproxy api", "mac-1"): ("mac-1 UP", "L7OK"),
-        ("haproxy api", "mac-2"): ("mac-2 DOWN", "L4TOUT"),
-        ("haproxy database", "mac-1"): ("mac-1 UP 2/3", "L7TOUT"),
+    assert balancer_states("edge", CSV) == {
+        ("haproxy api at edge", "mac-1"): ("mac-1 UP", "L7OK"),
+        ("haproxy api at edge", "mac-2"): ("mac-2 DOWN", "L4TOUT"),
+        ("haproxy database at edge", "mac-1"): ("mac-1 UP 2/3", "L7TOUT"),
     }
 
 
@@ -85,7 +91,7 @@ def test_looks_read_real_answers() -> None:
             ("patroni mac-2", ""): ("replica", "running"),
         }
     with serving(200, CSV) as endpoint:
-        assert ("haproxy api", "mac-1") in balancer_look(endpoint)()
+        assert ("haproxy api at edge-2", "mac-1") in balancer_look("edge-2", endpoint)()
     answer = {"leader": "7", "members": [{"ID": "7", "name": "edge"}]}
     with serving(200, json.dumps(answer)) as endpoint:
         assert etcd_look([endpoint])() == {("etcd", ""): ("leader edge", "")}
@@ -95,8 +101,39 @@ def test_who_does_not_answer_is_silent() -> None:
     with serving(200, "") as gone:
         pass
     assert patroni_look("mac-1", gone)()["patroni mac-1", ""][0] == "silent"
-    assert balancer_look(gone)()["haproxy", ""][0] == "silent"
+    assert balancer_look("edge", gone)()["haproxy at edge", ""][0] == "silent"
     assert etcd_look([gone])() == {("etcd", ""): ("silent", "")}
+
+
+def test_every_balancer_is_watched_so_that_a_takeover_is_seen_wherever_the_address_goes(
+    tmp_path: Path,
+) -> None:
+    """The first balancer goes; the second says that the address is its own."""
+    design = load_design("local")
+    with reserved_plan(list(design.sites)) as plan:
+        state = StackState(
+            design_document=design.model_dump(mode="json"), stack_id="x", instance=plan.instance,
+            sites=plan.sites, network=plan.kind, backend="tree", control_socket="", model_name="",
+        )  # fmt: skip
+        first, second = (plan.endpoint(site, "balancer-stats") for site in ("edge", "edge-2"))
+        with Observer(StackHandle(state, tmp_path)) as observer:
+            with serving(200, holding("UP"), first), serving(200, holding("DOWN"), second):
+                seen(observer, "haproxy shared-address at edge", "held-here UP")
+                seen(observer, "haproxy shared-address at edge-2", "held-here DOWN")
+            seen(observer, "haproxy at edge", "silent")
+            with serving(200, holding("UP"), second):
+                seen(observer, "haproxy shared-address at edge-2", "held-here UP")
+
+
+def holding(status: str) -> str:
+    return f"# pxname,svname,status,check_status\nshared-address,held-here,{status},L7OK\n"
+
+
+def seen(observer: Observer, source: str, event: str) -> None:
+    def there() -> bool:
+        return (source, event) in {(e.source, e.event) for e in observer.events()}
+
+    wait_for(there, f"{source}: {event}")
 
 
 def test_a_member_that_is_gone_is_passed_over() -> None:

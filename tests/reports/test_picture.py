@@ -48,6 +48,27 @@ def test_the_milestones_are_the_first_events_of_their_kind_after_landing() -> No
     ]
 
 
+def test_the_milestones_are_those_of_the_balancer_that_clients_go_through() -> None:
+    events = pd.DataFrame(
+        [
+            (90.0, "haproxy shared-address at edge", "held-here UP", "L7OK"),
+            (90.0, "haproxy shared-address at edge-2", "held-here DOWN", "L7STS"),
+            (90.0, "haproxy api at edge", "mac-1 UP", ""),
+            (90.1, "haproxy api at edge-2", "mac-1 UP", ""),
+            (103.2, "haproxy shared-address at edge-2", "held-here UP", "L7OK"),
+            (107.0, "haproxy api at edge", "mac-1 DOWN", ""),
+            (109.0, "haproxy api at edge-2", "mac-1 DOWN", ""),
+        ],
+        columns=["time_s", "source", "event", "detail"],
+    )
+    found = [(round(m.time_s, 1), m.text) for m in milestones(events, 100.0)]
+    assert found == [
+        (0.0, "fault landed"),
+        (3.2, "other balancer takes the address"),
+        (9.0, "balancer takes the API out"),
+    ]
+
+
 def test_every_attempt_in_the_span_is_in_the_picture(roots: dict[str, Path]) -> None:
     shown, run = picture(roots["refuted"])
     requests = run.table("requests")
