@@ -6,7 +6,9 @@ bandwidths are written with exponents, and ``on`` is a value of PostgreSQL's ``s
 
 from __future__ import annotations
 
+import copy
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,12 @@ _StrictLoader.add_implicit_resolver(
 )
 
 
+@lru_cache(maxsize=64)
+def _parsed(text: str) -> Any:
+    """Kept, because the few texts there are come often and a design's takes a quarter second."""
+    return yaml.load(text, Loader=_StrictLoader)  # noqa: S506
+
+
 def parse_yaml(text: str, *, where: str, key: str = "") -> Any:
     """Parse YAML text; ``where`` and ``key`` say in an error where the text came from.
 
@@ -64,7 +72,7 @@ def parse_yaml(text: str, *, where: str, key: str = "") -> Any:
         InputError: when it is not YAML or repeats a key.
     """
     try:
-        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506
+        return copy.deepcopy(_parsed(text))
     except _PARSE_ERRORS as error:
         raise InputError(f"is not valid YAML: {error}", where=where, key=key) from None
 
