@@ -18,9 +18,11 @@ from cli import (
     predict,
     report,
     runs,
+    sensitivity,
     stack,
     stack_alerts,
     stack_backup,
+    stack_leader,
     sweep,
 )  # fmt: skip
 
@@ -40,12 +42,15 @@ app.command("plan")(plan.plan)
 app.command("compare")(plan.compare)
 app.command("capacity")(plan.capacity)
 app.command("sweep")(sweep.sweep)
-app.command("sensitivity")(sweep.sensitivity)
+app.command("sensitivity")(sensitivity.sensitivity)
 app.command("availability")(availability.availability)
 app.command("findings")(findings.findings)
 app.command("predict")(predict.predict)
 app.command("calibrate")(predict.calibrate)
 stack.app.command("alerts")(stack_alerts.alerts)
+stack.app.command("promote")(stack_leader.promote)
+stack.app.command("failback")(stack_leader.failback)
+stack.app.command("switchover")(stack_leader.switchover)
 stack.app.command("backups")(stack_backup.backups)
 stack.app.command("restore")(stack_backup.restore)
 app.add_typer(stack.app, name="stack")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Column, Table
 
-from architecture import Design, design_hash, load_design
+from architecture import Design, load_design
 from cli.common import (
     DEFAULT_RUNS,
     DesignOption,
@@ -217,11 +217,9 @@ def _judged(judged: Judged) -> dict[str, Any]:
 
 def _recorded(system: Design, document: dict[str, Any], runs: Any, seed: int) -> str:
     from evidence import RunWriter
-    from evidence.record import json_document
 
-    with RunWriter(
-        runs, kind="plan", design_document=json_document(system),
-        design_hash=design_hash(system), seed=seed, parameters={"users": document["users"]},
+    with RunWriter.of_design(
+        runs, kind="plan", design=system, seed=seed, parameters={"users": document["users"]},
     ) as run:  # fmt: skip
         run.finish(document)
     return str(run.path.name)

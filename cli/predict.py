@@ -210,16 +210,20 @@ def record_prediction(
 
 def show_predictions(design: Design, path: Path) -> None:
     """Print a prediction run's intervals beside what is promised."""
+    from reports import wording
+
     predictions = load_run(path).record.outcome["predictions"]
     if not isinstance(predictions, dict):
         return
-    out.print("[bold]Predicted[/bold] (95 % of such trials)")
+    out.print("[bold]Predicted[/bold] (95 % of such trials; of uptime: 95 % of single years)")
     for objective in design.objectives:
         if objective.id in predictions:
             estimate = Estimate.model_validate(predictions[objective.id])
+            unit = wording.UNITS[objective.metric]
             out.print(
-                f"  [bold]{objective.id}[/bold]  {objective.title}: {estimate.estimate:.3g} "
-                f"({estimate.lower:.3g} to {estimate.upper:.3g}), promised {objective.target}",
+                f"  [bold]{objective.id}[/bold]  {objective.title}: "
+                f"{wording.estimate(estimate, unit)}, "
+                f"promised {wording.target(objective.target, unit)}",
                 soft_wrap=True, highlight=False,
             )  # fmt: skip
 

@@ -20,6 +20,7 @@ from cli.common import (
 from evidence import Estimate, Verdict, list_runs
 
 MARKS = {"held": ("✓", "green"), "refuted": ("✗", "red"), "inconclusive": ("?", "yellow")}
+ANSWER_KINDS = ("availability", "capacity-answers")
 EVIDENCE_KINDS = ("calibration", "prediction", "load", "chaos")
 
 
@@ -51,8 +52,8 @@ def report(
 def newest_runs(root: Path) -> list[Path]:
     """All evidence about the design that the newest experiment was made on.
 
-    And the newest findings on the doubts and answers on each design's capacity, whatever design
-    they are of.
+    And the newest findings on the doubts, and what was computed of each design's uptime and
+    capacity, whatever design they are of.
     """
     found = [run for run in list_runs(root) if run.record.kind in EVIDENCE_KINDS]
     experiments = [run for run in found if run.record.kind == "chaos"] or found
@@ -63,9 +64,9 @@ def newest_runs(root: Path) -> list[Path]:
     wanted = experiments[-1].record.design_hash
     settled = [run.path for run in list_runs(root) if run.record.kind == "findings"]
     answers = {
-        run.record.design_hash: run.path
+        (run.record.kind, run.record.design_hash): run.path
         for run in list_runs(root)
-        if run.record.kind == "capacity-answers"
+        if run.record.kind in ANSWER_KINDS
     }
     evidence = [run.path for run in found if run.record.design_hash == wanted]
     return [*evidence, *settled[-1:], *answers.values()]
@@ -88,8 +89,18 @@ def show_verdicts(found: Sequence[Verdict]) -> None:
             facts.append(f"measured {_interval(verdict.measured)}")
         facts += [f"n {verdict.n}", verdict.reason]
         out.print(f"               {' · '.join(facts)}", soft_wrap=True, highlight=False)
-    if untested := [verdict.objective for verdict in found if verdict not in tested]:
-        out.print(f"? not tested by these runs: {', '.join(untested)}", soft_wrap=True)
+    if untested := [_untested(verdict) for verdict in found if verdict not in tested]:
+        out.print(
+            f"? not tested by these runs: {', '.join(untested)}", soft_wrap=True, highlight=False
+        )
+
+
+def _untested(verdict: Verdict) -> str:
+    from reports import wording
+
+    if verdict.predicted is None:
+        return verdict.objective
+    return f"{verdict.objective} (predicted {wording.interval(verdict.predicted, verdict.unit)})"
 
 
 def _interval(estimate: Estimate) -> str:

@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from architecture.design import Design
+from architecture.loading import design_hash
+
 if TYPE_CHECKING:
     import pandas as pd  # imported where it is used: it takes most of a second
 
@@ -105,6 +108,17 @@ class RunWriter:
         self._outcome: dict[str, JsonValue] | None = None
         self.name = ""
         self.path = Path()
+
+    @classmethod
+    def of_design(
+        cls, root: Path, *, kind: str, design: Design, seed: int | None,
+        parameters: Mapping[str, JsonValue],
+    ) -> Self:  # fmt: skip
+        """A writer of a run that is a record of ``design``, which it keeps whole."""
+        return cls(
+            root, kind=kind, design_document=json_document(design),
+            design_hash=design_hash(design), seed=seed, parameters=parameters,
+        )  # fmt: skip
 
     def __enter__(self) -> Self:
         stamp = self._started.strftime("%Y%m%dT%H%M%S")

@@ -12,8 +12,7 @@ import pandas as pd
 import psycopg
 from pydantic import JsonValue
 
-from architecture.loading import design_hash
-from evidence.record import RunWriter, json_document
+from evidence.record import RunWriter
 from load.errors import LoadError
 from load.lag import LagSampler, lag_table
 from load.process import DRAIN_S, check_accounts, start_load
@@ -56,11 +55,10 @@ def run_load(
     design = handle.design
     usernames = clinician_usernames(handle)
     check_accounts(users, usernames)
-    run = RunWriter(
+    run = RunWriter.of_design(
         root,
         kind="load",
-        design_document=json_document(design),
-        design_hash=design_hash(design),
+        design=design,
         seed=seed,
         parameters={"users": users, "duration_s": duration_s},
     )

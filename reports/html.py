@@ -15,6 +15,7 @@ from architecture import Design
 from architecture.requirements import all_requirements
 from evidence import Run
 from reports import palette, wording
+from reports.availability import availability_pages
 from reports.bullet import bullet
 from reports.capacity import capacity_pages
 from reports.definitions import DEFINITIONS, Entry, limits
@@ -41,8 +42,8 @@ def render(
         name: The report's own name; it and ``written`` stand in the last line only.
         written: When the report was made, UTC.
         doubts: The chapter on the doubts; left out when there are none.
-        further: Runs that chapters rest on, beside those of ``findings``; answers on capacity among
-            them make a chapter.
+        further: Runs that chapters rest on, beside those of ``findings``; uptime and capacity
+            among them make chapters.
 
     Raises:
         RecordError: when one of ``further`` is not what its kind says.
@@ -60,6 +61,7 @@ def render(
         links=links,
         short=short_names([*findings.runs, *further]),
         doubts=doubts,
+        availability=availability_pages(further),
         capacity=capacity_pages(further),
         name=name,
         written=written,

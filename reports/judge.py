@@ -27,7 +27,13 @@ from reports.latency import (
     requests_needed,
     requests_of,
 )
-from reports.predictions import Pair, newest_prediction, predicted, prediction_before
+from reports.predictions import (
+    Pair,
+    newest_prediction,
+    predicted,
+    prediction_before,
+    uptime_words,
+)
 from reports.trials import Trial, median_of_trials, read_trials, trial_value
 
 ENOUGH_USERS = 0.95
@@ -96,7 +102,7 @@ def _judge_one(
         return _judge_latency(objective, runs, design)
     if objective.metric == "replication_lag_s":
         return _judge_lag(objective, runs, design)
-    return _judge_unmeasured(objective, runs)
+    return _judge_uptime(objective, runs)
 
 
 def _judge_fault(objective: Objective, runs: Sequence[Run], trials: Sequence[Trial]) -> Judgement:
@@ -186,15 +192,14 @@ def _judge_lag(objective: Objective, runs: Sequence[Run], design: Design) -> Jud
     )
 
 
-def _judge_unmeasured(objective: Objective, runs: Sequence[Run]) -> Judgement:
-    reasons = {
-        "availability": "a year's uptime is predicted, not measured: no run is a year long",
-    }
+def _judge_uptime(objective: Objective, runs: Sequence[Run]) -> Judgement:
+    """No run lasts a year, so this stays open whatever is predicted; the reason says what is."""
+    reason = "a year's uptime is predicted, not measured: no run is a year long"
     return _judgement(
         objective,
         runs,
         outcome="inconclusive",
-        reason=reasons[objective.metric],
+        reason="; ".join([reason, *uptime_words(newest_prediction(runs))]),
         measured=None,
         n=0,
         needed=None,

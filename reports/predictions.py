@@ -6,12 +6,36 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from evidence import Estimate, Run
+from evidence import Estimate, Outcome, Run
 from evidence.record import RecordError
+from reports import wording
 
 KIND = "prediction"
+MODEL_SAYS: dict[Outcome, str] = {
+    "held": "holds",
+    "refuted": "does not hold",
+    "inconclusive": "cannot be called",
+}
+"""What a model's own verdict means: it is about what is predicted, never about evidence."""
+
+
+class ModelVerdict(BaseModel):
+    """What a model says by itself about a promise."""
+
+    predicted: Outcome
+    reason: str
+
+
+class PredictedUptime(BaseModel):
+    """What a prediction run holds under ``uptime``."""
+
+    one_year: Estimate
+    long_run: Estimate
+    target: float
+    probability_to_miss: Estimate
+    verdict: ModelVerdict
 
 
 @dataclass(frozen=True)
@@ -69,6 +93,31 @@ def predicted(run: Run | None, objective_id: str) -> Estimate | None:
     except ValidationError as error:
         reason = error.errors(include_url=False)[0]["msg"]
         raise RecordError(f"{run.path}: outcome.predictions.{objective_id}: {reason}") from error
+
+
+def uptime_words(run: Run | None) -> list[str]:
+    """What stands behind a predicted uptime; nothing when the run has no such prediction.
+
+    Raises:
+        RecordError: when the record holds something else under ``uptime``.
+    """
+    document = None if run is None else run.record.outcome.get("uptime")
+    if run is None or document is None:
+        return []
+    try:
+        behind = PredictedUptime.model_validate(document)
+    except ValidationError as error:
+        reason = error.errors(include_url=False)[0]["msg"]
+        raise RecordError(f"{run.path}: outcome.uptime: {reason}") from error
+    missed = behind.probability_to_miss
+    chance = f"{missed.estimate:.2g} ({missed.lower:.2g} to {missed.upper:.2g})"
+    long_run = wording.interval(behind.long_run, wording.SHARE)
+    return [
+        f"predicted is where {behind.one_year.confidence:.0%} of single years lie",
+        f"in the long run {long_run}, over uncertain figures",
+        f"a year misses {wording.share(behind.target)} with probability {chance}",
+        f"by the model alone the promise {MODEL_SAYS[behind.verdict.predicted]}",
+    ]
 
 
 def _time(iso: str) -> datetime:

@@ -16,6 +16,7 @@ from pydantic import JsonValue, ValidationError
 from architecture import Design, InputError
 from evidence import Estimate, Run, RunWriter, Verdict, load_run
 from evidence.record import RecordError, json_document
+from reports.availability import KIND as AVAILABILITY
 from reports.capacity import KIND as CAPACITY
 from reports.doubts import KIND as DOUBTS
 from reports.doubts import Doubt, doubts_of
@@ -23,7 +24,7 @@ from reports.findings import Findings, findings
 from reports.html import render
 
 HTML_NAME = "report.html"
-CHAPTERS = frozenset({CAPACITY, DOUBTS})
+CHAPTERS = frozenset({AVAILABILITY, CAPACITY, DOUBTS})
 JSON_NAME = "report.json"
 
 
@@ -47,7 +48,8 @@ def build_report(
 ) -> Report:
     """Judge the runs and write a run of kind ``report`` under ``root``.
 
-    Findings on the doubts and answers on capacity are chapters; they may be of other designs.
+    Findings on the doubts, predicted uptime and answers on capacity are chapters; they may be of
+    other designs.
 
     A prediction that a chaos run names as its own is taken in too when it lies beside that run.
 
@@ -61,11 +63,10 @@ def build_report(
     found = findings(gathered, design)
     every = [*found.runs, *settled]
     parameters: dict[str, JsonValue] = {"runs": [run.name for run in every]}
-    with RunWriter(
+    with RunWriter.of_design(
         root,
         kind="report",
-        design_document=json_document(design),
-        design_hash=found.design_hash,
+        design=design,
         seed=None,
         parameters=parameters,
     ) as writer:

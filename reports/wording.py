@@ -59,6 +59,7 @@ NBSP = "\u00a0"
 """Between a figure and its unit, so that no line breaks there."""
 
 SHARE = "of the time"
+NEARLY_ALL = 0.99
 MILLISECONDS_BELOW_S = 1.0
 
 
@@ -84,8 +85,12 @@ def count(value: float) -> str:
 
 
 def share(value: float) -> str:
-    """A share as per cent, with as many digits as uptime needs."""
-    return f"{value * 100:.4g}{NBSP}%"
+    """A share as per cent: four figures, near 100 % so many that two of the rest to it are seen."""
+    percent = value * 100
+    if not NEARLY_ALL < value < 1:
+        return f"{percent:.4g}{NBSP}%"
+    decimals = 1 - math.floor(math.log10(100 - percent))
+    return f"{round(percent, decimals):.12g}{NBSP}%"
 
 
 def figure(value: float, unit: str) -> str:
@@ -136,3 +141,8 @@ def limit(value: float, unit: str) -> str:
 def plural(number: int, noun: str, plural_noun: str = "") -> str:
     """``1 trial``, ``3 trials``."""
     return f"{count(number)} {noun if number == 1 else plural_noun or noun + 's'}"
+
+
+def capital(words: str) -> str:
+    """The words with a capital at the beginning, and no other change."""
+    return words[:1].upper() + words[1:]

@@ -9,10 +9,8 @@ import pandas as pd
 from scipy import stats
 
 from architecture.design import Design
-from architecture.loading import design_hash
 from architecture.values import Range
 from evidence import Run, RunWriter
-from evidence.record import json_document
 from evidence.verdict import NoVerdictError
 from simulator.step_times import StepTimesRange
 from simulator.streams import FloatArray
@@ -118,8 +116,8 @@ def record_calibration(
         evidence.record.RecordError: when it cannot be written.
     """
     performance = {"hardware": hardware, **fitted.model_dump(mode="json")}
-    with RunWriter(
-        root, kind=KIND, design_document=json_document(design), design_hash=design_hash(design),
+    with RunWriter.of_design(
+        root, kind=KIND, design=design,
         seed=None, parameters={"model": design.inference.model, "hardware": hardware},
     ) as run:  # fmt: skip
         run.write_table("step_times", rows[list(COLUMNS)])

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from architecture import Design, design_hash
-from evidence.record import RunWriter, json_document
+from architecture import Design
+from evidence.record import RunWriter
 from simulator.hospital import CapacityResult
 
 KIND = "simulation"
@@ -27,9 +27,8 @@ def record_simulation(
     Raises:
         evidence.record.RecordError: when it cannot be written.
     """
-    with RunWriter(
-        root, kind=KIND, design_document=json_document(design), design_hash=design_hash(design),
-        seed=seed, parameters=parameters,
+    with RunWriter.of_design(
+        root, kind=KIND, design=design, seed=seed, parameters=parameters,
     ) as run:  # fmt: skip
         run.write_table("latency", result.latency_table())
         run.write_table("stations", result.station_table())

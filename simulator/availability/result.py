@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,11 @@ from pydantic import JsonValue
 from pydantic_core import to_jsonable_python
 
 from architecture.design import Design
-from architecture.loading import design_hash
 from evidence import Estimate, RunWriter
 from evidence.estimate import mean_interval, sample_interval
-from evidence.record import json_document
-from evidence.verdict import Bound, judge_interval
 from simulator.availability.budget import ErrorBudget, error_budget, uptime_target
 from simulator.availability.exact import ExactModel
+from simulator.availability.one_year import judge_long_run, probability_to_miss, up_share
 from simulator.availability.rates import YEAR_H
 from simulator.availability.uptime import MEASURES, Inputs, Replication
 
@@ -82,24 +80,24 @@ class Uptime:
     def document(self) -> dict[str, Any]:
         """Everything as one JSON document (estimates as models)."""
         target = uptime_target(self.design)
-        budget_h = (1 - target) * YEAR_H
         shares = self.availability()
-        misses = [float(np.mean(made.yearly_h > budget_h)) for made in self.replications]
         lost = [made.lost_h_per_year("time_based") * 60 for made in self.replications]
         possible = _possible(self.uncertain_h)
-        verdict, reason = judge_interval(possible["time_based"], Bound(at_least=target))
+        verdict, reason = judge_long_run(possible["time_based"], target)
         return {
             "availability": shares,
             "nines": {name: _nines(share) for name, share in shares.items()},
             "target": target,
-            "verdict": {"predicted": verdict, "reason": f"{reason} (over uncertain figures)"},
+            "verdict": {"predicted": verdict, "reason": reason},
             "downtime_min_per_year": {
                 "total": mean_interval(lost),
                 "by_cause": self.by_cause_min(),
                 "by_phase": self.by_phase_min(),
             },
             "outages": self.outages(),
-            "probability_to_miss": _clipped(mean_interval(misses)),
+            "probability_to_miss": probability_to_miss(
+                [made.yearly_h for made in self.replications], target
+            ),
             "possible_availability": possible,
             "variance_of_a_year": variance_shares(self.replications),
             "exact_at_typical_figures": {
@@ -197,9 +195,8 @@ def record_uptime(
         "inputs": uptime.inputs,
         **(parameters or {}),
     }
-    with RunWriter(
-        root, kind=KIND, design_document=json_document(uptime.design),
-        design_hash=design_hash(uptime.design), seed=uptime.seed, parameters=settings,
+    with RunWriter.of_design(
+        root, kind=KIND, design=uptime.design, seed=uptime.seed, parameters=settings,
     ) as run:  # fmt: skip
         for name, table in uptime.tables().items():
             run.write_table(name, table)
@@ -208,27 +205,12 @@ def record_uptime(
 
 
 def _share(lost_h: list[float]) -> Estimate:
-    return _mapped(mean_interval(lost_h), lambda hours: 1 - hours / YEAR_H)
+    return up_share(mean_interval(lost_h))
 
 
 def _possible(uncertain_h: Mapping[str, FloatArray]) -> dict[str, Estimate]:
     """Median and central 95 % of the long-run uptime over draws of the uncertain figures."""
-    return {
-        measure: _mapped(sample_interval(hours), lambda value: 1 - value / YEAR_H)
-        for measure, hours in uncertain_h.items()
-    }
-
-
-def _mapped(estimate: Estimate, change: Callable[[float], float]) -> Estimate:
-    """The estimate through a falling function, kept within [0, 1]."""
-    ends = (change(estimate.upper), change(estimate.estimate), change(estimate.lower))
-    lower, middle, upper = (min(max(value, 0.0), 1.0) for value in ends)
-    return estimate.model_copy(update={"lower": lower, "estimate": middle, "upper": upper})
-
-
-def _clipped(estimate: Estimate) -> Estimate:
-    update = {"lower": max(estimate.lower, 0.0), "upper": min(estimate.upper, 1.0)}
-    return estimate.model_copy(update=update)
+    return {measure: up_share(sample_interval(hours)) for measure, hours in uncertain_h.items()}
 
 
 def _nines(share: Estimate) -> dict[str, float]:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pandas as pd
 from pydantic import JsonValue
 
-from architecture import design_hash
 from evidence.record import RunWriter, json_document
 from simulator.findings.finding import Figure, Finding
 from simulator.findings.inquiry import Inquiry
@@ -70,9 +69,8 @@ def record_findings(inquiry: Inquiry, found: Sequence[Finding], root: Path) -> P
     parameters: dict[str, JsonValue] = {
         "failovers": inquiry.failovers, "years": inquiry.years, "horizons": inquiry.horizons,
     }  # fmt: skip
-    with RunWriter(
-        root, kind=KIND, design_document=json_document(design), design_hash=design_hash(design),
-        seed=inquiry.seed, parameters=parameters,
+    with RunWriter.of_design(
+        root, kind=KIND, design=design, seed=inquiry.seed, parameters=parameters,
     ) as run:  # fmt: skip
         run.write_table("figures", findings_table(found))
         documents: list[JsonValue] = list(findings_document(found))

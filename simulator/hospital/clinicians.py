@@ -1,8 +1,8 @@
 """Those who ask: a closed population of clinicians, and open streams of messages.
 
 Each clinician thinks, asks, waits for the answer, and goes on. Without a day's profile everybody
-is at work all the time (the busiest hour); with one, shifts come and go, the hours differ, and work
-is done in sessions with pauses between them.
+is at work all the time (the busiest hour); with one, :mod:`simulator.hospital.shifts` says when
+they are at the device.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import itertools
 
 from simpy import Environment, Timeout
 
-from architecture.workload import HOURS, Journey, RequestName, Workload
+from architecture.workload import Journey, RequestName, Workload
 from simulator.events import Fired
 from simulator.hospital.requests import (
     Answers,
@@ -23,10 +23,9 @@ from simulator.hospital.requests import (
     Hospital,
     Sender,
 )
+from simulator.hospital.shifts import Shifts
 from simulator.streams import Streams, Variate
 
-HOUR_S = 3600.0
-DAY_S = HOURS * HOUR_S
 # Past so many retries the pause has reached its longest anyway.
 MOST_DOUBLINGS = 60
 LOGINS = frozenset({"login", "face-login"})
@@ -51,7 +50,6 @@ class Population:
         self.counts = Counts()
         self.answers: dict[RequestName, Answers] = {}
         self.session = 0
-        self.on_duty = 0
         self._env = env
         self._network_s = network_s
         self._client = workload.client
@@ -85,13 +83,11 @@ class Population:
         self._clinicians = [Sender(number) for number in range(users)]
         self._messages: set[Sender] = set()
         self._ramp_s = workload.ramp_s
-        self._day = workload.day if day else None
-        if self._day is not None:
-            self._rounds = streams.variate("session.rounds", self._day.session_rounds)
-            self._pause = streams.variate("session.pause", self._day.pause_s)
-            self._arrival = streams.uniform("shift.arrival")
-            self._arrive_within_s = self._day.arrive_within_s
-            self._shifts = list(self._day.shifts.values())
+        self._shifts = (
+            Shifts(env, workload.day, streams, self._begin_rounds)
+            if day and workload.day is not None
+            else None
+        )
         self._streams = [
             (stream.request, streams.variate(f"arrivals.{name}", stream.every_s))
             for name, stream in workload.arrivals.items()
@@ -101,16 +97,20 @@ class Population:
     def begin(self, hospital: Hospital) -> None:
         """Let the clinicians come: over the workload's ramp, or with their shifts."""
         self._hospital = hospital
-        if self._day is None:
+        if self._shifts is None:
             count = len(self._clinicians)
-            self.on_duty = count
             for clinician in self._clinicians:
                 at_s = self._ramp_s * clinician.number / count
                 Timeout(self._env, at_s, clinician).callbacks.append(self._arrived)
         else:
-            self._assign_shifts()
+            self._shifts.assign(self._clinicians)
         for stream in self._streams:
             Timeout(self._env, stream[1](), stream).callbacks.append(self._message)
+
+    @property
+    def on_duty(self) -> int:
+        """Clinicians at work; without a day everybody is."""
+        return len(self._clinicians) if self._shifts is None else self._shifts.on_duty
 
     def answered(self, attempt: Attempt) -> None:
         """The hospital's answer; ignored when the client has given up before."""
@@ -180,63 +180,10 @@ class Population:
                 f"{self.waiting} in system"
             )
 
-    def _assign_shifts(self) -> None:
-        """Users fill the shifts in order; who is on duty at midnight comes at once."""
-        bounds = list(itertools.accumulate(shift.share for shift in self._shifts))
-        count = len(self._clinicians)
-        for clinician in self._clinicians:
-            place = (clinician.number + 0.5) / count
-            clinician.shift = min(bisect.bisect(bounds, place), len(bounds) - 1)
-            shift = self._shifts[clinician.shift]
-            begins_s = shift.starts_h * HOUR_S
-            if shift.starts_h + shift.hours > HOURS:
-                begins_s -= DAY_S
-            self._come(clinician, begins_s)
-
-    def _come(self, clinician: Sender, begins_s: float) -> None:
-        """Schedule the duty whose shift begins at ``begins_s``, which may have been."""
-        late_s = self._arrival() * self._arrive_within_s
-        clinician.off_duty_s = begins_s + self._shifts[clinician.shift].hours * HOUR_S
-        wait_s = max(begins_s, 0.0) + late_s - self._env.now
-        Timeout(self._env, max(wait_s, 0.0), clinician).callbacks.append(self._on_duty)
-
-    def _on_duty(self, event: Fired) -> None:
-        clinician: Sender = event.value
-        self.on_duty += 1
-        clinician.first_round = True
-        clinician.position = 0
-        self._begin_session(clinician)
-
-    def _begin_session(self, clinician: Sender) -> None:
-        clinician.session_begins = True
-        clinician.rounds_left = max(round(self._rounds()), 1)
-        clinician.connection = -1
-        clinician.journey = self._some_journey()
-        self._think_next(clinician)
-
-    def _pause_begins(self, clinician: Sender) -> None:
-        """Away from the device; a pause that outlasts the shift ends with it."""
-        pause_s = self._pause() / self._intensity()
-        left_s = clinician.off_duty_s - self._env.now
-        if pause_s < left_s:
-            Timeout(self._env, pause_s, clinician).callbacks.append(self._session_begins)
-        else:
-            Timeout(self._env, max(left_s, 0.0), clinician).callbacks.append(self._shift_ends)
-
-    def _session_begins(self, event: Fired) -> None:
-        self._begin_session(event.value)
-
-    def _shift_ends(self, event: Fired) -> None:
-        self._go_home(event.value)
-
-    def _go_home(self, clinician: Sender) -> None:
-        self.on_duty -= 1
-        shift = self._shifts[clinician.shift]
-        next_s = clinician.off_duty_s - shift.hours * HOUR_S + DAY_S
-        self._come(clinician, next_s)
-
     def _arrived(self, event: Fired) -> None:
-        clinician = event.value
+        self._begin_rounds(event.value)
+
+    def _begin_rounds(self, clinician: Sender) -> None:
         clinician.journey = self._some_journey()
         self._think_next(clinician)
 
@@ -266,22 +213,7 @@ class Population:
         clinician.first_round = False
         clinician.session_begins = False
         clinician.journey = self._some_journey()
-        if self._day is None:
-            return True
-        clinician.rounds_left -= 1
-        if self._env.now >= clinician.off_duty_s:
-            self._go_home(clinician)
-            return False
-        if clinician.rounds_left <= 0:
-            self._pause_begins(clinician)
-            return False
-        return True
-
-    def _intensity(self) -> float:
-        return 1.0 if self._day is None else self._day.intensity[self._hour()]
-
-    def _hour(self) -> int:
-        return int(self._env.now / HOUR_S) % HOURS
+        return self._shifts is None or self._shifts.stays(clinician)
 
     def _think_next(self, clinician: Sender) -> None:
         """Find the next step that is taken this round, and think before it."""
@@ -299,7 +231,9 @@ class Population:
                 break
             clinician.position += 1
         clinician.operation = step.request
-        think_s = self._think[clinician.journey][clinician.position]() / self._intensity()
+        think_s = self._think[clinician.journey][clinician.position]()
+        if self._shifts is not None:
+            think_s /= self._shifts.intensity()
         pause = Timeout(self._env, self._network_s + think_s, clinician)
         pause.callbacks.append(self._thought)
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any
 
 from simpy import Environment, Timeout
 
 from simulator.events import Fired
-from simulator.measures import StationMeasures
+from simulator.hospital.pool import Pool
 from simulator.stations import Processor
 from simulator.stations.base import Done
 
 
-class DatabaseServer:
+class DatabaseServer(Pool[tuple[float, float, float, Done, Any]]):
     """A transaction takes a connection of the pool and keeps it until it has been acknowledged.
 
     Meanwhile its statements travel (round trips), its commits wait for the log's flush and for the
@@ -28,31 +27,18 @@ class DatabaseServer:
     """
 
     def __init__(self, env: Environment, connections: int, processor: Processor, name: str) -> None:
-        if connections < 1:
-            raise ValueError(f"{name}: connections must be at least 1, got {connections}")
-        self.name = name
-        self.measures = StationMeasures(env.now)
-        self._env = env
-        self._connections = connections
+        super().__init__(env, connections, "connections", name)
         self._processor = processor
-        self._busy = 0
-        self._changed_s = env.now
-        self._queue: deque[tuple[float, float, float, Done, Any]] = deque()
 
     def request(self, cpu_s: float, delay_s: float, done: Done, token: Any) -> None:
         """Run a transaction: processor time, and waiting for the network and the log."""
         self._advance()
-        if self._busy < self._connections:
+        if self._busy < self._places:
             self._busy += 1
             self.measures.add_customer(0.0)
             self._begin(cpu_s, delay_s, done, token)
         else:
             self._queue.append((self._env.now, cpu_s, delay_s, done, token))
-
-    def snapshot(self) -> StationMeasures:
-        """The measures up to now; utilisation is the share of connections in use."""
-        self._advance()
-        return self.measures
 
     def _begin(self, cpu_s: float, delay_s: float, done: Done, token: Any) -> None:
         if delay_s > 0.0:
@@ -78,10 +64,3 @@ class DatabaseServer:
         else:
             self._busy -= 1
         served[0](served[1])
-
-    def _advance(self) -> None:
-        now = self._env.now
-        elapsed = now - self._changed_s
-        if elapsed > 0.0:
-            self.measures.add_time(elapsed, self._busy / self._connections, len(self._queue))
-            self._changed_s = now

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from architecture.design import Design
 from simulator.figures import Figures
-from simulator.hospital.capacity import Replication, Scenario, run_replication
+from simulator.hospital.capacity import Scenario, run_replication
+from simulator.hospital.result import Replication
 from simulator.streams import Streams
 
 

@@ -10,13 +10,12 @@ from typing import Any
 
 from architecture import catalogue
 from architecture.design import Design
-from architecture.loading import design_hash
 from evidence import RunWriter
-from evidence.record import json_document
 from simulator.failover import faults_of
 from simulator.figures import Figures, figures_for
-from simulator.hospital.capacity import A_DAY, CapacityResult, Scenario, simulate
+from simulator.hospital.capacity import A_DAY, Scenario, simulate
 from simulator.hospital.faults import Relogin, ScheduledFault
+from simulator.hospital.result import CapacityResult
 from simulator.planning.bottleneck import bottleneck
 from simulator.planning.cost import cost_of
 from simulator.planning.headroom import HeadRoom, head_room
@@ -98,9 +97,8 @@ def record_answers(
         evidence.record.RecordError: when it cannot be written.
     """
     parameters = {"users": design.workload.users if users is None else users}
-    with RunWriter(
-        root, kind=KIND, design_document=json_document(design), design_hash=design_hash(design),
-        seed=seed, parameters=parameters,
+    with RunWriter.of_design(
+        root, kind=KIND, design=design, seed=seed, parameters=parameters,
     ) as run:  # fmt: skip
         document, peak, day = capacity_answers(design, users=users, seed=seed, progress=progress)
         run.write_table("stations", peak.station_table())

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from architecture.design import Design
 from simulator.figures import Figures
-from simulator.hospital.capacity import CapacityResult, Scenario, simulate
+from simulator.hospital.capacity import Scenario, simulate
+from simulator.hospital.result import CapacityResult
 
 LESS_LOAD = 0.8
 

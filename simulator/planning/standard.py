@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from architecture.design import Design
 from architecture.objectives import Objective
 from simulator.figures import Figures
-from simulator.hospital.capacity import Replication, Scenario, run_replication
+from simulator.hospital.capacity import Scenario, run_replication
+from simulator.hospital.result import Replication
 from simulator.hospital.task import metrics
 from simulator.streams import Streams
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 from pydantic import JsonValue
 
-from architecture import Design, design_hash
-from evidence.record import RunWriter, json_document
+from architecture import Design
+from evidence.record import RunWriter
 from simulator.sensitivity.run import Sensitivity
 
 KIND = "sensitivity"
@@ -38,9 +38,8 @@ def record_sensitivity(
     Raises:
         evidence.record.RecordError: when it cannot be written.
     """
-    with RunWriter(
-        root, kind=KIND, design_document=json_document(design), design_hash=design_hash(design),
-        seed=seed, parameters=parameters,
+    with RunWriter.of_design(
+        root, kind=KIND, design=design, seed=seed, parameters=parameters,
     ) as run:  # fmt: skip
         run.write_table("indices", index_table(result))
         run.finish(result.document())

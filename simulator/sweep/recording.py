@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from architecture import Design, design_hash
-from evidence.record import RunWriter, json_document
+from architecture import Design
+from evidence.record import RunWriter
 from simulator.sweep.run import SweepResult
 
 KIND = "sweep"
@@ -33,9 +33,8 @@ def record_sweep(
     Raises:
         evidence.record.RecordError: when it cannot be written.
     """
-    with RunWriter(
-        root, kind=KIND, design_document=json_document(base), design_hash=design_hash(base),
-        seed=seed, parameters=parameters,
+    with RunWriter.of_design(
+        root, kind=KIND, design=base, seed=seed, parameters=parameters,
     ) as run:  # fmt: skip
         run.write_table("points", result.table())
         run.write_table("replications", result.replication_table())

@@ -11,7 +11,8 @@ import typer
 from typer.testing import CliRunner
 
 from architecture import InputError
-from cli.sweep import sensitivity, sweep
+from cli.sensitivity import sensitivity
+from cli.sweep import sweep
 from evidence import load_run
 
 app = typer.Typer()

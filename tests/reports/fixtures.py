@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from pydantic import JsonValue
 
-from architecture import Design, design_hash, load_design
+from architecture import Design, load_design
 from evidence.estimate import sample_interval
 from evidence.record import RunRecord, RunWriter, json_document, load_run
 
@@ -316,20 +316,21 @@ def _ledger(
     requests: pd.DataFrame, situation: Situation, landed_s: float, random: np.random.Generator
 ) -> pd.DataFrame:
     rows = []
-    notes = requests[requests["operation"] == "note"]
-    for sequence, (client_id, attempts) in enumerate(notes.groupby("request_id", sort=False)):
-        ok = attempts[attempts["outcome"] == "ok"]
-        acknowledged_s = float(ok["finished_s"].min()) if len(ok) else math.nan
-        unknown = bool((attempts["outcome"] == "unknown").any())
-        outcome = "acknowledged" if len(ok) else "unknown" if unknown else "refused"
+    notes: dict[str, list[dict[str, Any]]] = {}
+    for attempt in requests[requests["operation"] == "note"].to_dict("records"):
+        notes.setdefault(attempt["request_id"], []).append(attempt)
+    for sequence, (client_id, attempts) in enumerate(notes.items()):
+        answered_s = [one["finished_s"] for one in attempts if one["outcome"] == "ok"]
+        unknown = any(one["outcome"] == "unknown" for one in attempts)
+        outcome = "acknowledged" if answered_s else "unknown" if unknown else "refused"
         rows.append(
             {
                 "client_id": client_id,
-                "writer": int(attempts["user"].iloc[0]),
+                "writer": attempts[0]["user"],
                 "sequence": sequence,
-                "intended_s": float(attempts["intended_s"].iloc[0]),
-                "sent_s": float(attempts["sent_s"].iloc[0]),
-                "acknowledged_s": acknowledged_s,
+                "intended_s": attempts[0]["intended_s"],
+                "sent_s": attempts[0]["sent_s"],
+                "acknowledged_s": min(answered_s, default=math.nan),
                 "outcome": outcome,
                 "found": outcome == "acknowledged"
                 or (outcome == "unknown" and bool(random.random() < 0.4)),
@@ -369,11 +370,10 @@ def _events(situation: Situation, landed_s: float) -> pd.DataFrame:
 def _writer(
     root: Path, kind: str, design: Design, seed: int, parameters: Mapping[str, JsonValue]
 ) -> RunWriter:
-    return RunWriter(
+    return RunWriter.of_design(
         root,
         kind=kind,
-        design_document=json_document(design),
-        design_hash=design_hash(design),
+        design=design,
         seed=seed,
         parameters=parameters,
     )

@@ -10,9 +10,8 @@ from pydantic import JsonValue
 
 import reports
 from architecture import load_design
-from architecture.loading import design_hash
 from evidence import RunWriter, load_run
-from evidence.record import RecordError, json_document
+from evidence.record import RecordError
 from reports.capacity import capacity_pages
 
 ROOM: dict[str, JsonValue] = {
@@ -52,9 +51,8 @@ OUTCOME: dict[str, JsonValue] = {
 
 def recorded(root: Path, outcome: dict[str, JsonValue]) -> Path:
     design = load_design("dual-m3-ultra")
-    with RunWriter(
-        root, kind="capacity-answers", design_document=json_document(design),
-        design_hash=design_hash(design), seed=1, parameters={},
+    with RunWriter.of_design(
+        root, kind="capacity-answers", design=design, seed=1, parameters={},
     ) as run:  # fmt: skip
         run.finish(outcome)
     return run.path

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from architecture import design_hash, load_design
+from architecture import load_design
 from evidence import RunWriter, load_run
-from evidence.record import RecordError, json_document
+from evidence.record import RecordError
 from reports.doubts import doubts_of
 from reports.report import build_report, rebuild_page
 from tests.reports.fixtures import HELD_SO_FAR, write_situation
@@ -39,9 +39,8 @@ FINDING: dict[str, Any] = {
 
 def write_findings(root: Path, finding: dict[str, Any]) -> Path:
     design = load_design("dual-m3-ultra")
-    with RunWriter(
-        root, kind="findings", design_document=json_document(design),
-        design_hash=design_hash(design), seed=1, parameters={},
+    with RunWriter.of_design(
+        root, kind="findings", design=design, seed=1, parameters={},
     ) as run:  # fmt: skip
         run.finish({"findings": [finding], "verdicts": {finding["id"]: finding["verdict"]}})
     return run.path

@@ -205,6 +205,25 @@ def test_uptime_is_never_measured_by_a_run(roots: dict[str, Path]) -> None:
     verdict = judged(roots["held-so-far"])[UPTIME]
     assert (verdict.verdict, verdict.measured) == ("inconclusive", None)
     assert verdict.predicted is not None
+    assert verdict.prediction_covers is None
+
+
+def test_what_the_model_says_of_uptime_is_told_and_decides_nothing(tmp_path: Path) -> None:
+    path = write_prediction(tmp_path, local_design())
+    record = load_run(path).record
+    year = {"confidence": 0.95, "n": 2000, "lower": 0.996, "estimate": 0.998, "upper": 0.9985}
+    uptime = {
+        "one_year": year, "long_run": {**year, "n": 100}, "target": 0.999,
+        "probability_to_miss": {**year, "lower": 0.98, "estimate": 0.99, "upper": 1},
+        "verdict": {"predicted": "refuted", "reason": "the whole 95% interval breaks the bound"},
+    }  # fmt: skip
+    told = record.model_copy(update={"outcome": {**record.outcome, "uptime": uptime}})
+    (path / "run.json").write_text(told.model_dump_json())
+    verdict = judged(tmp_path)[UPTIME]
+    assert verdict.verdict == "inconclusive", "no run was a year long"
+    assert verdict.runs == ()
+    assert "a year misses 99.9\u00a0% with probability 0.99 (0.98 to 1)" in verdict.reason
+    assert "by the model alone the promise does not hold" in verdict.reason
 
 
 def test_runs_of_another_design_are_no_evidence(roots: dict[str, Path]) -> None:

@@ -8,9 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from architecture import design_hash
 from evidence import Run, Verdict, load_run
-from evidence.record import RunWriter, json_document
+from evidence.record import RunWriter
 from load.lag import LagSample, lag_table
 from reports.judge import verdicts
 from tests.reports.fixtures import local_design
@@ -30,9 +29,8 @@ def chaos_run(root: Path, samples: list[LagSample]) -> Run:
         }
     )  # fmt: skip
     faults = pd.DataFrame({"injected_s": [FAULT_S]})
-    writer = RunWriter(
-        root, kind="load", design_document=json_document(design), design_hash=design_hash(design),
-        seed=1, parameters={},
+    writer = RunWriter.of_design(
+        root, kind="load", design=design, seed=1, parameters={},
     )  # fmt: skip
     with writer as run:
         run.write_table("requests", requests)

@@ -26,6 +26,17 @@ def test_seconds_have_three_figures(value: float, words: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0.895, "89.5 %"), (0.999, "99.9 %"), (0.99701864, "99.7 %"), (0.99938384, "99.938 %"),
+        (0.99995249, "99.9952 %"), (1, "100 %"),
+    ],
+)  # fmt: skip
+def test_a_share_near_all_shows_what_is_missing(value: float, words: str) -> None:
+    assert plain(wording.share(value)) == words
+
+
+@pytest.mark.parametrize(
     ("bound", "unit", "words"),
     [
         ("≤ 30", "s", "≤ 30 s"), ("≤ 0.1", "s", "≤ 100 ms"), ("≤ 300", "s", "≤ 5 min"),

@@ -7,11 +7,11 @@ import pytest
 from architecture import Design, load_design
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def dual() -> Design:
     return load_design("dual-m3-ultra")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def local() -> Design:
     return load_design("local")

@@ -43,6 +43,7 @@ def test_indices_of_the_ishigami_function_are_the_analytic_ones() -> None:
         assert abs(index.total.estimate - total) < 0.05
 
 
+@pytest.mark.long
 def test_indices_of_a_queue_with_uncertain_rates_are_those_of_quadrature() -> None:
     plan = Plan(samples=1024, replications=2, draws=64, seed=5, jobs=1)
     result = sensitivity(UncertainQueue(), ["sojourn"], plan=plan, confidence=CONFIDENCE)
@@ -70,6 +71,7 @@ def test_inputs_are_those_the_model_draws_and_idle_ones_are_told() -> None:
         sensitivity(UncertainQueue(), ["speed"], plan=plan)
 
 
+@pytest.mark.long
 def test_chance_and_ignorance_are_told_apart_as_quadrature_says() -> None:
     noise = 0.8
     plan = Plan(samples=2, replications=4, draws=1000, seed=3, jobs=1)
