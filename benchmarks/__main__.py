@@ -6,10 +6,12 @@ import argparse
 from collections.abc import Callable
 
 from benchmarks import (
+    api_lookup,
     availability,
     commit_latency,
     failover,
     hospital_day,
+    inference,
     replications,
     simulation,
 )
@@ -19,6 +21,8 @@ BENCHMARKS: dict[str, Callable[[], object]] = {
     "hospital-day": hospital_day.main,
     "availability": availability.main,
     "replications": replications.main,
+    "inference": inference.main,
+    "api-lookup": api_lookup.main,
     "commit-latency": commit_latency.main,
     "failover": lambda: failover.run(failover.TRIALS, list(failover.FAULTS)),
 }

@@ -12,6 +12,7 @@ from cli import (
     design,
     doctor,
     findings,
+    hospital,
     load,
     models,
     plan,
@@ -60,3 +61,4 @@ app.command("report")(report.report)
 app.add_typer(runs.app, name="runs")
 app.command("dashboard")(dashboard.dashboard)
 app.add_typer(models.app, name="models")
+app.add_typer(hospital.app, name="hospital")

@@ -39,7 +39,7 @@ REQUIRED = ("postgres", "etcd", "haproxy", "redis", "bucket")
 #: A stack leaves out what needs these when they are missing, and says so.
 OPTIONAL = (
     "keepalived", "rsync", "prometheus", "promtool", "alertmanager", "postgres-exporter",
-    "redis-exporter",
+    "redis-exporter", "espeak-ng",
 )  # fmt: skip
 
 # What a program's executable is called, where that is not its name here.

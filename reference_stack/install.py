@@ -29,6 +29,7 @@ APT_PACKAGES = {
     "alertmanager": ("prometheus-alertmanager",),
     "postgres-exporter": ("prometheus-postgres-exporter",),
     "redis-exporter": ("prometheus-redis-exporter",),
+    "espeak-ng": ("espeak-ng",),
     "ip": ("iproute2",),
 }
 WHEEL_REQUIREMENTS = Path(__file__).parents[1] / "requirements" / "binaries.txt"

@@ -11,6 +11,7 @@ from architecture.design import Design
 from reference_stack import addresses, binaries
 from reference_stack.errors import PreconditionError, StackNotRunningError
 from reference_stack.handle import StackHandle
+from reference_stack.inference.render import COMPANIONS_WITH_MODELS
 from reference_stack.models import ensure_model, model_cache
 from reference_stack.rendering import Programs
 from reference_stack.site.backend import best_backend
@@ -53,8 +54,26 @@ def require_fit_machine(
         paths=programs,
         postgresql=programs["postgres"].resolve().parent,
         model=model,
+        companions=companion_models(design, progress),
     )
     return found, reservation
+
+
+def companion_models(design: Design, progress: Progress) -> dict[str, Path]:
+    """The folders of the models beside the language model that some site serves, by name.
+
+    Voices are programs of the machine and have none.
+
+    Raises:
+        reference_stack.models.errors.ModelError: when a model can't be had.
+    """
+    wanted = {
+        companion.model
+        for name, companion in design.companions.items()
+        if name in COMPANIONS_WITH_MODELS
+        and any(name in design.sites[site].services for site in companion.sites)
+    }
+    return {name: ensure_model(name, model_cache(), progress) for name in sorted(wanted)}
 
 
 def existing_parent(directory: Path) -> Path:

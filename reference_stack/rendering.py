@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,14 @@ class Programs:
     """Where the programs and the model lie that the stack runs.
 
     ``paths`` holds executables by the names of :mod:`reference_stack.binaries`; those that a
-    design can do without are missing when this machine lacks them.
+    design can do without are missing when this machine lacks them. ``companions`` holds the folders
+    of the models beside the language model, by their names.
     """
 
     paths: Mapping[str, Path]
     postgresql: Path  # the folder that holds postgres, initdb and the others
     model: Path
+    companions: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

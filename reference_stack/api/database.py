@@ -1,10 +1,12 @@
 """The hospital's database as the routes see it: reads, writes, and three ways to fail.
 
 Reads and writes have lanes (pools) of their own: while synchronous replication stalls, each write
-holds its connection until the deadline, and look-ups must go on meanwhile.
+holds its connection until the deadline, and look-ups must go on meanwhile. So do critical alerts,
+which never queue behind notes, and what is done in the background (audit, reports).
 """
 
 import asyncio
+from typing import Final, Literal
 
 import psycopg
 from psycopg.errors import ReadOnlySqlTransaction
@@ -15,6 +17,11 @@ from reference_stack.api.lane import Lane, Operation, Result
 
 # The first try, and one more on a fresh connection.
 ATTEMPTS = 2
+
+WriteLane = Literal["write", "urgent", "background"]
+#: Connections beside those of ``pool_size``.
+URGENT_SIZE: Final = 2
+BACKGROUND_SIZE: Final = 2
 
 
 class DatabaseUnavailableError(Exception):
@@ -44,21 +51,29 @@ class Database:
     ) -> None:
         self._request_timeout_s = request_timeout_s
         self._accept_standby = accept_standby
-        conninfo = failover_conninfo(
-            url,
-            request_timeout_s=request_timeout_s,
-            application_name=f"prontuario-api-{site}",
-            accept_standby=accept_standby,
-        )
         write_size = pool_size // 2
-        self._reads, self._writes = (
-            Lane(name, conninfo, size=size, drain_interval_s=request_timeout_s)
-            for name, size in (("read", pool_size - write_size), ("write", write_size))
-        )
+        sizes = {
+            "read": pool_size - write_size, "write": write_size,
+            "urgent": URGENT_SIZE, "background": BACKGROUND_SIZE,
+        }  # fmt: skip
+        self._lanes = {
+            name: Lane(
+                name,
+                failover_conninfo(
+                    url,
+                    request_timeout_s=request_timeout_s,
+                    application_name=f"prontuario-api-{site}-{name}",
+                    accept_standby=accept_standby,
+                ),
+                size=size,
+                drain_interval_s=request_timeout_s,
+            )
+            for name, size in sizes.items()
+        }
 
     @property
-    def lanes(self) -> tuple[Lane, Lane]:
-        return self._reads, self._writes
+    def lanes(self) -> tuple[Lane, ...]:
+        return tuple(self._lanes.values())
 
     async def open(self) -> None:
         """Start connecting; succeeds with the database away."""
@@ -71,11 +86,13 @@ class Database:
     async def read(self, operation: Operation[Result], *, timeout_s: float | None = None) -> Result:
         """Run a reading operation; raises `DatabaseUnavailableError`."""
         try:
-            return await self._run(self._reads, operation, timeout_s or self._request_timeout_s)
+            return await self._run(
+                self._lanes["read"], operation, timeout_s or self._request_timeout_s
+            )
         except _AnswerLostError as error:
             raise DatabaseUnavailableError(str(error)) from error
 
-    async def write(self, operation: Operation[Result]) -> Result:
+    async def write(self, operation: Operation[Result], *, lane: WriteLane = "write") -> Result:
         """Run a writing operation and return only if all its commits were fully acknowledged.
 
         A commit whose wait for synchronous replication was cancelled succeeds with a WARNING
@@ -93,7 +110,7 @@ class Database:
             return result
 
         try:
-            return await self._run(self._writes, watched, self._request_timeout_s)
+            return await self._run(self._lanes[lane], watched, self._request_timeout_s)
         except _AnswerLostError as error:
             raise WriteOutcomeUnknownError(str(error)) from error
 

@@ -16,6 +16,7 @@ from reference_stack.api.problems import (
     READ_ONLY,
     ProblemError,
 )
+from reference_stack.api.rows import require_patient
 from reference_stack.documents.records import VersionRecord
 
 FIELDS = (
@@ -46,8 +47,11 @@ SELECT_OF_PATIENT = """
 SELECT id, document_id, patient_id, author_id, title, content_type, size_bytes, sha256, history,
     recorded_at
 FROM document_version WHERE document_id IN (
-    SELECT document_id FROM document_version WHERE patient_id = %s
-    GROUP BY document_id ORDER BY max(recorded_at) DESC, document_id LIMIT %s
+    SELECT document_id FROM document_version WHERE patient_id = %(patient)s
+    GROUP BY document_id
+    HAVING %(at)s::timestamptz IS NULL OR max(recorded_at) < %(at)s
+        OR (max(recorded_at) = %(at)s AND document_id > %(id)s)
+    ORDER BY max(recorded_at) DESC, document_id LIMIT %(limit)s
 ) ORDER BY recorded_at DESC, id
 """
 SELECT_OF_DOCUMENT = """
@@ -110,15 +114,20 @@ async def insert_version(
 
 
 async def versions_of_patient(
-    connection: FailoverConnection, patient_id: UUID, limit: int
-) -> list[DocumentVersion]:
-    """All versions of the patient's latest ``limit`` documents, latest first."""
-    cursor = await connection.execute(SELECT_OF_PATIENT, (patient_id, limit))
+    connection: FailoverConnection, patient_id: UUID, limit: int,
+    after: tuple[object, ...] | None = None,
+) -> list[DocumentVersion]:  # fmt: skip
+    """All versions of the patient's latest ``limit`` documents, latest first.
+
+    ``after`` is the place (time of the latest version, id) of the document before the first.
+    """
+    at, last = after or (None, None)
+    cursor = await connection.execute(
+        SELECT_OF_PATIENT, {"patient": patient_id, "at": at, "id": last, "limit": limit}
+    )
     rows = await cursor.fetchall()
     if not rows:
-        cursor = await connection.execute("SELECT 1 FROM patient WHERE id = %s", (patient_id,))
-        if await cursor.fetchone() is None:
-            raise ProblemError(PATIENT_NOT_FOUND, f"no patient {patient_id}")
+        await require_patient(connection, patient_id)
     return [_version(row) for row in rows]
 
 

@@ -6,16 +6,19 @@ site.
 """
 
 import re
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query
-from pydantic import AfterValidator, TypeAdapter, ValidationError
+from pydantic import AfterValidator
 from starlette.requests import Request
 from starlette.responses import Response
 
 from reference_stack.api import document_rows
+from reference_stack.api.access import Access, AccessDependency, audited_write
 from reference_stack.api.auth import AuthenticatedClinician, Clinician
+from reference_stack.api.bodies import checked_content_type, read_body
 from reference_stack.api.document_models import (
     DocumentReceipt,
     DocumentVersion,
@@ -24,19 +27,22 @@ from reference_stack.api.document_models import (
     patient_documents,
 )
 from reference_stack.api.models import StorableText
+from reference_stack.api.paging import (
+    CursorParameter,
+    decode_cursor,
+    encode_cursor,
+    link_next,
+    page_of,
+)
 from reference_stack.api.problems import (
     BAD_RANGE,
     DOCUMENT_NOT_FOUND,
-    DOCUMENT_TOO_LARGE,
-    INVALID_REQUEST,
     ProblemError,
 )
 from reference_stack.api.services import Services, ServicesDependency
-from reference_stack.documents.records import ContentType
 
 router = APIRouter()
 
-_content_type: TypeAdapter[str] = TypeAdapter(ContentType)
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
@@ -53,13 +59,13 @@ IdempotencyKey = Annotated[UUID, Header()]
 @router.post("/v1/patients/{patient_id}/documents", status_code=201)
 async def upload(
     patient_id: UUID, title: Title, idempotency_key: IdempotencyKey,
-    *, request: Request, services: ServicesDependency, clinician: AuthenticatedClinician,
-    response: Response,
+    *, request: Request, services: ServicesDependency, access: AccessDependency,
+    clinician: AuthenticatedClinician, response: Response,
 ) -> DocumentReceipt:  # fmt: skip
     """Store a new document; its id is the Idempotency-Key. 200 when it was stored before."""
     receipt, is_new = await _store(
-        request, services, clinician, document_id=idempotency_key, version_id=idempotency_key,
-        patient_id=patient_id, title=title, replaces=(),
+        request, services, access, clinician, document_id=idempotency_key,
+        version_id=idempotency_key, patient_id=patient_id, title=title, replaces=(),
     )  # fmt: skip
     response.status_code = 201 if is_new else 200
     return receipt
@@ -68,16 +74,16 @@ async def upload(
 @router.post("/v1/documents/{document_id}/versions", status_code=201)
 async def upload_version(
     document_id: UUID, title: Title, idempotency_key: IdempotencyKey, if_match: IfMatch,
-    *, request: Request, services: ServicesDependency, clinician: AuthenticatedClinician,
-    response: Response,
+    *, request: Request, services: ServicesDependency, access: AccessDependency,
+    clinician: AuthenticatedClinician, response: Response,
 ) -> DocumentReceipt:  # fmt: skip
     """Store a new version of a document; ``If-Match`` names the versions its author had seen.
 
     It is never refused for being late: it then stands beside the others, and both are shown.
     """
-    versions = await _find(services, document_id)
+    versions = await _find(services, access, document_id)
     receipt, is_new = await _store(
-        request, services, clinician, document_id=document_id, version_id=idempotency_key,
+        request, services, access, clinician, document_id=document_id, version_id=idempotency_key,
         patient_id=versions[0].patient_id, title=title, replaces=_versions(if_match),
     )  # fmt: skip
     response.status_code = 201 if is_new else 200
@@ -86,33 +92,41 @@ async def upload_version(
 
 @router.get("/v1/patients/{patient_id}/documents")
 async def list_documents(
-    patient_id: UUID, services: ServicesDependency, _clinician: AuthenticatedClinician,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    *,
+    patient_id: UUID, request: Request, services: ServicesDependency, response: Response,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50, cursor: CursorParameter = None,
 ) -> PatientDocumentList:  # fmt: skip
     """A patient's documents with all their versions, latest first."""
+    after = decode_cursor(cursor, datetime, UUID)
     versions = await services.database.read(
-        lambda connection: document_rows.versions_of_patient(connection, patient_id, limit)
+        lambda connection: document_rows.versions_of_patient(
+            connection, patient_id, limit + 1, after
+        )
     )
-    return PatientDocumentList(items=patient_documents(versions))
+    items, more = page_of(patient_documents(versions), limit)
+    following = None
+    if more:
+        latest = max(version.recorded_at for version in items[-1].versions)
+        following = encode_cursor(latest, items[-1].id)
+    link_next(request, response, following)
+    return PatientDocumentList(items=items)
 
 
 @router.get("/v1/documents/{document_id}")
 async def describe(
-    document_id: UUID, services: ServicesDependency, _clinician: AuthenticatedClinician
+    document_id: UUID, services: ServicesDependency, access: AccessDependency
 ) -> PatientDocument:
     """One document with all its versions."""
-    return patient_documents(await _find(services, document_id))[0]
+    return patient_documents(await _find(services, access, document_id))[0]
 
 
 @router.get("/v1/documents/{document_id}/versions/{version_id}", response_class=Response)
 async def download(
     document_id: UUID, version_id: UUID,
-    *, request: Request, services: ServicesDependency, _clinician: AuthenticatedClinician,
+    *, request: Request, services: ServicesDependency, access: AccessDependency,
 ) -> Response:  # fmt: skip
     """A version's bytes; understands ``If-None-Match`` and one ``Range``."""
-    version = next((v for v in await _find(services, document_id) if v.id == version_id), None)
-    if version is None:
-        raise ProblemError(DOCUMENT_NOT_FOUND, f"no version {version_id}")
+    version = await find_version(services, access, document_id, version_id)
     headers = {
         "ETag": f'"{version.sha256}"',
         "Accept-Ranges": "bytes",
@@ -152,46 +166,42 @@ def byte_range(header: str | None, size_bytes: int) -> tuple[int, int] | None:
     return first, last
 
 
-async def _find(services: Services, document_id: UUID) -> list[DocumentVersion]:
-    return await services.database.read(
+async def find_version(
+    services: Services, access: Access, document_id: UUID, version_id: UUID
+) -> DocumentVersion:
+    """One version, its patient noted with the access; raises `ProblemError` (404)."""
+    versions = await _find(services, access, document_id)
+    version = next((version for version in versions if version.id == version_id), None)
+    if version is None:
+        raise ProblemError(DOCUMENT_NOT_FOUND, f"no version {version_id}")
+    return version
+
+
+async def _find(services: Services, access: Access, document_id: UUID) -> list[DocumentVersion]:
+    versions = await services.database.read(
         lambda connection: document_rows.versions_of_document(connection, document_id)
     )
+    access.concerns(versions[0].patient_id)
+    return versions
 
 
 async def _store(
-    request: Request, services: Services, clinician: Clinician, *, document_id: UUID,
+    request: Request, services: Services, access: Access, clinician: Clinician, *,
+    document_id: UUID,
     version_id: UUID, patient_id: UUID, title: str, replaces: tuple[UUID, ...],
 ) -> tuple[DocumentReceipt, bool]:  # fmt: skip
-    content_type = _checked_content_type(request)
-    content = await _body(request, services.settings.document_size_limit_bytes)
+    content_type = checked_content_type(request)
+    content = await read_body(request, services.settings.document_size_limit_bytes)
     await services.database.read(
         lambda connection: document_rows.require_writable(connection, patient_id)
     )
     receipt = await services.documents.put(
         document_id, version_id, content, content_type=content_type, replaces=replaces
     )
-    version, is_new = await services.database.write(
+    version, is_new = await audited_write(
+        services, access,
         lambda connection: document_rows.insert_version(
             connection, receipt.record, patient_id=patient_id, author=clinician, title=title
-        )
-    )
+        ),
+    )  # fmt: skip
     return DocumentReceipt(version=version, durability=receipt.durability), is_new
-
-
-def _checked_content_type(request: Request) -> str:
-    try:
-        return _content_type.validate_python(request.headers.get("Content-Type", ""))
-    except ValidationError as error:
-        raise ProblemError(INVALID_REQUEST, "Content-Type: a media type is needed") from error
-
-
-async def _body(request: Request, limit_bytes: int) -> bytes:
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit_bytes:
-            raise ProblemError(DOCUMENT_TOO_LARGE, f"at most {limit_bytes} bytes")
-        chunks.append(chunk)
-    if size == 0:
-        raise ProblemError(INVALID_REQUEST, "the document is empty")
-    return b"".join(chunks)

@@ -3,12 +3,15 @@
 import logging
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import httpx
 import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 logger = logging.getLogger(__name__)
+
+Reply = TypeVar("Reply", bound=BaseModel)
 
 CONNECT_TIMEOUT_S = 2.0
 _LINE_END = re.compile(rb"\r\n|\n|\r(?!\Z)")
@@ -56,6 +59,24 @@ def _declares_error(payload: bytes) -> bool:
     except orjson.JSONDecodeError:
         return True
     return isinstance(document, dict) and bool(document.get("error"))
+
+
+class FaceEmbedding(BaseModel):
+    """``embedding`` is null unless there is exactly one face."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    embedding: tuple[float, ...] | None
+    faces: int = Field(ge=0)
+    model: str = "unknown"
+
+
+class ImageFindings(BaseModel):
+    """What was measured; ``summary`` in one sentence, the rest as the service names it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    summary: str = ""
 
 
 class Answer:
@@ -139,6 +160,32 @@ class InferenceClient:
             await response.aclose()
             raise
 
+    async def face_embedding(self, picture: bytes, content_type: str) -> FaceEmbedding:
+        """The embedding of the face on a picture, and how many faces there are.
+
+        Raises `InferenceUnavailableError` or `InferenceRefusedError`.
+        """
+        return _validated(
+            FaceEmbedding, await self._post("/v1/faces/embedding", picture, content_type)
+        )
+
+    async def analyse_image(self, image: bytes, content_type: str) -> ImageFindings:
+        """Measures of a medical image, no diagnosis; raises as `face_embedding` does."""
+        return _validated(
+            ImageFindings, await self._post("/v1/images/analysis", image, content_type)
+        )
+
+    async def _post(self, path: str, content: bytes, content_type: str) -> bytes:
+        try:
+            response = await self._client.post(
+                path, content=content, headers={"Content-Type": content_type}
+            )
+            if response.status_code != httpx.codes.OK:
+                raise await _refusal(response)
+        except httpx.HTTPError as error:
+            raise InferenceUnavailableError(_words(error)) from error
+        return response.content
+
     async def is_healthy(self, timeout_s: float) -> bool:
         try:
             response = await self._client.get("/health", timeout=timeout_s)
@@ -168,3 +215,10 @@ async def _refusal(
 
 def _words(error: httpx.HTTPError) -> str:
     return f"inference: {type(error).__name__}: {error}".rstrip(": ")
+
+
+def _validated(kind: type[Reply], content: bytes) -> Reply:
+    try:
+        return kind.model_validate_json(content)
+    except ValidationError as error:
+        raise InferenceUnavailableError(f"inference sent what is no {kind.__name__}") from error

@@ -123,6 +123,16 @@ class RateLimits:
             raise self._refusal(ADDRESS, left_s)
         return attempt
 
+    async def begin_face_login(self, address: str) -> None:
+        """Raises `ProblemError` (429) when the address has shown too many unknown faces."""
+        count, left_s = await self.add(ADDRESS, address, 0)
+        if count >= ADDRESS.count:
+            raise self._refusal(ADDRESS, left_s)
+
+    async def face_was_unknown(self, address: str) -> None:
+        """Count a face that nobody was enrolled with against the address it came from."""
+        await self.add(ADDRESS, address, 1)
+
     def count_request(self, clinician: str) -> None:
         """Count a clinician's request; raises `ProblemError` (429) beyond ``REQUESTS``."""
         count, left_s = self._local.add(REQUESTS, clinician, 1)

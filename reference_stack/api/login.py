@@ -9,6 +9,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request
 
+from reference_stack.api.access import Access, AccessDependency
 from reference_stack.api.connections import FailoverConnection
 from reference_stack.api.models import ClinicianSummary, LoginAnswer, LoginRequest
 from reference_stack.api.problems import BAD_CREDENTIALS, ProblemError
@@ -22,7 +23,10 @@ SELECT_CLINICIAN = "SELECT id, name, role, password_hash FROM clinician WHERE us
 
 @router.post("/v1/login")
 async def login(
-    credentials: LoginRequest, services: ServicesDependency, request: Request
+    credentials: LoginRequest,
+    services: ServicesDependency,
+    access: AccessDependency,
+    request: Request,
 ) -> LoginAnswer:
     """Check the password; 401 for an unknown user and for a wrong password alike."""
     address = request.client.host if request.client is not None else ""
@@ -35,6 +39,12 @@ async def login(
         await (attempt.was_wrong() if is_wrong else attempt.take_back())
     if clinician is None:
         raise ProblemError(BAD_CREDENTIALS)
+    return login_answer(services, access, clinician)
+
+
+def login_answer(services: Services, access: Access, clinician: Clinician) -> LoginAnswer:
+    """A new session's token; the audit trail learns whose it is."""
+    access.clinician = clinician
     settings = services.settings
     return LoginAnswer(
         access_token=issue_token(settings, clinician, utc_now()),

@@ -14,6 +14,7 @@ router = APIRouter()
 async def logout(services: ServicesDependency, token: AuthenticatedToken) -> Response:
     """204 once the end of the session is as safe as a note; 503 while it can't be made so."""
     await services.sessions.revoke(token)
+    services.places.leave(token.clinician.id)
     return Response(status_code=204)
 
 

@@ -94,6 +94,17 @@ class Metrics:
             ["limit"],
             registry=self._registry,
         )
+        self._audited = Counter(
+            "prontuario_api_audit_events",
+            "Audit events by where they were safe before the answer: database or disk",
+            ["place"],
+            registry=self._registry,
+        )
+        self._emergency_users = Gauge(
+            "prontuario_api_emergency_users",
+            "Clinicians who hold one of the emergency site's places",
+            registry=self._registry,
+        )
         self._revoked = Gauge(
             "prontuario_api_revoked_tokens",
             "Sessions known to be logged out before their time",
@@ -125,6 +136,14 @@ class Metrics:
     def cached(self, result: Literal["hit", "miss", "away"]) -> None:
         """Count one look-up by what the cache had."""
         self._lookups.labels(result).inc()
+
+    def audited(self, place: Literal["database", "disk"]) -> None:
+        """Count one audit event by where it was safe first."""
+        self._audited.labels(place).inc()
+
+    def emergency_users(self, count: int) -> None:
+        """Note how many clinicians hold a place at the emergency site."""
+        self._emergency_users.set(count)
 
     def limited(self, limit: str) -> None:
         """Count one request that a limit refused."""

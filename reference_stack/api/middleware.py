@@ -1,7 +1,9 @@
 """Around every request: the site's headers, the metrics, and an answer even to a bug."""
 
 import logging
+import re
 from time import perf_counter
+from uuid import uuid4
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,6 +16,11 @@ logger = logging.getLogger(__name__)
 UNMATCHED_ROUTE = "unmatched"
 # Methods outside HTTP's own would let clients invent metric labels.
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+# What a balancer or client may call its request: enough for any id in use, and nothing that could
+# break a log line.
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 
 
 class SiteMiddleware:
@@ -32,13 +39,16 @@ class SiteMiddleware:
             await self._app(scope, receive, send)
             return
         started_at = perf_counter()
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id.decode()
+        headers = [*self._headers, (b"x-request-id", request_id)]
         status: int | None = None
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *self._headers]
+                message["headers"] = [*message["headers"], *headers]
             await send(message)
 
         try:
@@ -57,3 +67,11 @@ class SiteMiddleware:
                 status=status or INTERNAL.status,
                 duration_s=perf_counter() - started_at,
             )
+
+
+def _request_id(scope: Scope) -> bytes:
+    """The request's own id, if it has a sane one, else a new one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            return bytes(value)
+    return str(uuid4()).encode()

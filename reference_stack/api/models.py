@@ -101,6 +101,9 @@ class NoteList(Document):
 
 
 class ChatRequest(Document):
+    """``conversation_id`` joins an exchange to earlier ones, which the model is then told of."""
+
     message: StorableText = Field(min_length=1, max_length=MAX_TEXT_LENGTH)
     patient_id: UUID | None = None
+    conversation_id: UUID | None = None
     max_tokens: int | None = Field(default=None, ge=1)

@@ -48,6 +48,26 @@ OVERLOADED = ProblemKind("overloaded", 503, "The request could not be served in 
 INFERENCE_UNAVAILABLE = ProblemKind("inference-unavailable", 503, "The assistant is not free", 2)
 INFERENCE_REFUSED = ProblemKind("inference-refused", 422, "The assistant cannot take this message")
 INFERENCE_BROKEN = ProblemKind("inference-broken", 502, "The assistant stopped in mid-answer")
+NOT_PERMITTED = ProblemKind("not-permitted", 403, "Your role does not allow this")
+OFF_IN_EMERGENCY = ProblemKind(
+    "off-in-emergency", 503, "Not available during emergency operation", 600
+)
+EMERGENCY_FULL = ProblemKind(
+    "emergency-full", 503, "All places of the emergency operation are taken", 30
+)
+AUDIT_UNAVAILABLE = ProblemKind(
+    "audit-unavailable", 503, "The access cannot be recorded, so it cannot be given", 1
+)
+NO_MATCH = ProblemKind("precondition-failed", 412, "It has changed since you read it")
+PRECONDITION_NEEDED = ProblemKind(
+    "precondition-required", 428, "Say with If-Match which version you have seen"
+)
+FACE_UNKNOWN = ProblemKind("face-unknown", 401, "The face is not that of an enrolled clinician")
+NO_FACE = ProblemKind("no-face", 422, "The picture must show exactly one face")
+CLINICIAN_NOT_FOUND = ProblemKind("clinician-not-found", 404, "There is no such clinician")
+ALERT_NOT_FOUND = ProblemKind("alert-not-found", 404, "There is no such alert")
+REPORT_NOT_FOUND = ProblemKind("report-not-found", 404, "There is no such report")
+IMAGE_UNREADABLE = ProblemKind("image-unreadable", 422, "The document is no image that can be read")
 INTERNAL = ProblemKind("internal", 500, "The service failed; the fault was logged")
 
 

@@ -6,6 +6,11 @@ from reference_stack.cache.render import cache_settings
 from reference_stack.rendering import DATABASE_USER, SiteContext, database_url, write_endpoints
 from reference_stack.site.description import ServiceSpec
 
+#: The medical context of A-09.
+CONTEXT_TOKENS = 4096
+#: "Basic answers only" (B-17): who it is, what is known to be dangerous, the beginning of a note.
+EMERGENCY_PATIENT_TOKENS = 64
+
 
 def api_services(context: SiteContext) -> list[ServiceSpec]:
     """The site's API; at the emergency site it speaks to that site's own database."""
@@ -39,6 +44,14 @@ def api_services(context: SiteContext) -> list[ServiceSpec]:
         ),
         "cache": cache.model_dump() if cache is not None else None,
         "trusted_proxies": _balancers(context),
+        "audit_folder": str(context.folder / "audit"),
+        "emergency_users": emergency.users if emergency is not None else 50,
+        "chat_context_tokens": min(
+            CONTEXT_TOKENS, design.inference.max_prompt_tokens + answer_tokens
+        ),
+        "chat_patient_tokens": (
+            EMERGENCY_PATIENT_TOKENS if in_emergency else design.inference.max_prompt_tokens // 8
+        ),
     }
     return [context.python_service("api", "reference_stack.api", settings)]
 

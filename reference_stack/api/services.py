@@ -5,9 +5,11 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from reference_stack.api.audit_trail import AuditTrail
 from reference_stack.api.cache import LookupCache
 from reference_stack.api.database import Database
 from reference_stack.api.document_store import DocumentStore
+from reference_stack.api.emergency import EmergencyPlaces
 from reference_stack.api.inference_client import InferenceClient
 from reference_stack.api.limits import RateLimits
 from reference_stack.api.metrics import Metrics
@@ -29,6 +31,8 @@ class Services:
     sessions: Sessions
     limits: RateLimits
     lookups: LookupCache
+    trail: AuditTrail
+    places: EmergencyPlaces
 
 
 async def _services(request: Request) -> Services:

@@ -65,6 +65,31 @@ class ApiSettings(BaseModel):
     cache: CacheSettings | None = Field(
         default=None, description="none: this site has no Redis, and counts for itself"
     )
+    audit_folder: Path | None = Field(
+        default=None,
+        description="where audit events wait while the database is away; none: nothing is served",
+    )
+    emergency_users: int = Field(
+        default=50, ge=1, description="clinicians served at once in emergency mode (B-17)"
+    )
+    chat_context_tokens: int = Field(
+        default=4096, ge=64, description="prompt and answer together (A-09)"
+    )
+    chat_patient_tokens: int = Field(
+        default=2048, ge=16, description="of these, what may be told of a patient"
+    )
+    face_threshold: float = Field(
+        default=0.5,
+        gt=0,
+        lt=2,
+        description="largest Euclidean distance of two embeddings of one face",
+    )
+    report_worker: bool = Field(
+        default=True, description="whether this process works on the queue of reports"
+    )
+    web_folder: Path | None = Field(
+        default=None, description="static files served at /app; none: those of the package, if any"
+    )
     trusted_proxies: tuple[str, ...] = Field(
         default=(), description="balancers, whose word on the client's address counts"
     )

@@ -10,6 +10,8 @@ import orjson
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from reference_stack.api.permissions import functions
+from reference_stack.api.services import ServicesDependency
 from reference_stack.api.settings import ApiSettings
 
 ASK_TIMEOUT_S = 0.5
@@ -49,10 +51,17 @@ def status_router(settings: ApiSettings) -> APIRouter:
     """The route; it needs no login, as it says nothing about anyone."""
     router = APIRouter()
     leadership = Leadership(settings.fallback_url)
+    in_emergency = settings.mode == "emergency"
+    on = functions(in_emergency=in_emergency)
+    served = {"on": on, "off": [name for name in functions(in_emergency=False) if name not in on]}
 
     @router.get("/v1/status", response_class=Response)
-    async def status() -> Response:
-        """``mode``: normal, emergency or unknown; ``message``: for the users, or null."""
+    async def status(services: ServicesDependency) -> Response:
+        """``mode``: normal, emergency or unknown; ``message``: for the users, or null.
+
+        ``functions`` says what this site serves and what is off; ``users`` how many of the
+        emergency's places are taken, null on a site of the hospital.
+        """
         known = await leadership.now()
         mode = "unknown" if known is None else _MODES.get(known.get("leader", ""), "unknown")
         document = {
@@ -60,6 +69,12 @@ def status_router(settings: ApiSettings) -> APIRouter:
             "mode": mode,
             "phase": None if known is None else known.get("phase"),
             "message": None if known is None else known.get("message"),
+            "functions": served,
+            "users": (
+                {"active": services.places.taken(), "limit": services.places.limit}
+                if in_emergency
+                else None
+            ),
         }
         return Response(orjson.dumps(document), media_type="application/json")
 

@@ -1,35 +1,58 @@
-"""Synthetic clinicians and their passwords, known to whoever knows the stack's secret."""
+"""Synthetic staff: roles, registrations, and passwords that follow from the stack's secret."""
 
 import base64
 import hashlib
 import hmac
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 from uuid import UUID
 
 import numpy as np
 
-from reference_stack.hospital.names import FAMILY_NAMES, FEMALE_NAMES, MALE_NAMES
+from reference_stack.hospital.names import (
+    FAMILY_NAMES,
+    FAMILY_SHARES,
+    GIVEN_SHARES,
+    Sex,
+    given_names,
+    pick,
+)
 
-Role = Literal["physician", "nurse", "technician"]
+Role = Literal["physician", "nurse", "pharmacist", "receptionist", "administrator", "auditor"]
 
-ROLES: tuple[Role, ...] = ("physician", "nurse", "technician")
+#: Who sees patients and writes of them: every numbered account of a load is one of these.
+ROLES: Final[tuple[Role, ...]] = ("physician", "nurse")
 # Shares on a ward; a choice of this testbed, not a statistic.
-ROLE_SHARES = (0.30, 0.45, 0.25)
+ROLE_SHARES: Final = (0.40, 0.60)
 
-# Keeps the streams of clinicians apart from those of patients under the same seed.
-STREAM = 2
+#: The others, the same few in a hospital of any size.
+SUPPORT_ROLES: Final[tuple[Role, ...]] = (
+    *("pharmacist", "pharmacist", "receptionist", "receptionist", "administrator", "auditor"),
+)
+#: Their usernames are numbered from here, so that they sort after every other account.
+SUPPORT_NUMBER: Final = 9001
+
+# Keeps the streams of staff apart from those of patients under the same seed.
+STREAM: Final = 2
+SUPPORT_STREAM: Final = 3
+_WORKING_COHORT_YEAR: Final = 1985
 
 
 @dataclass(frozen=True)
 class Clinician:
-    """One synthetic member of staff. The password is not part of it: see `clinician_password`."""
+    """One synthetic member of staff. The password is not part of it: see `clinician_password`.
+
+    `registration` is the number with the professional council (CRM, COREN, CRF), empty for roles
+    that have none. The numbers are drawn; whether somebody bears one can't be known.
+    """
 
     id: UUID
     username: str
     name: str
     role: Role
+    registration: str = ""
 
 
 def clinician_password(secret: str, username: str) -> str:
@@ -39,29 +62,55 @@ def clinician_password(secret: str, username: str) -> str:
 
 
 def generate_clinicians(seed: int, count: int) -> list[Clinician]:
-    """The first `count` clinicians of the hospital `seed`; more of them begin with these.
+    """The first `count` physicians and nurses of the hospital `seed`; more begin with these.
 
     Usernames are ASCII and unique: ``first.last.0001``.
     """
-    streams = np.random.SeedSequence([seed, STREAM]).spawn(4)
-    ids, firsts, families, roles = map(np.random.default_rng, streams)
-    given_names = FEMALE_NAMES + MALE_NAMES
+    shares = np.random.default_rng(np.random.SeedSequence([seed, STREAM, 1]))
+    drawn = np.searchsorted(np.cumsum(ROLE_SHARES)[:-1], shares.random(count), side="right")
+    return _staff([seed, STREAM], [ROLES[index] for index in drawn.tolist()], first_number=1)
+
+
+def generate_support_staff(seed: int) -> list[Clinician]:
+    """The hospital's pharmacists, receptionists, administrator and auditor."""
+    return _staff([seed, SUPPORT_STREAM], SUPPORT_ROLES, first_number=SUPPORT_NUMBER)
+
+
+def _staff(entropy: list[int], roles: Sequence[Role], *, first_number: int) -> list[Clinician]:
+    count = len(roles)
+    streams = np.random.SeedSequence(entropy).spawn(5)
+    ids, sexes, firsts, families, councils = map(np.random.default_rng, streams)
     id_bytes = ids.bytes(16 * count)
-    first = firsts.integers(len(given_names), size=count).tolist()
-    family = families.integers(len(FAMILY_NAMES), size=count).tolist()
-    role = np.searchsorted(np.cumsum(ROLE_SHARES)[:-1], roles.random(count), side="right").tolist()
-    clinicians = []
-    for index in range(count):
-        given, surname = given_names[first[index]], FAMILY_NAMES[family[index]]
-        clinicians.append(
+    is_female = (sexes.random(count) < 0.65).tolist()  # noqa: PLR2004 - a choice, as above
+    first = pick(GIVEN_SHARES, firsts.random(count))
+    family = pick(FAMILY_SHARES, families.random(count))
+    registered = councils.integers(100_000, 1_000_000, size=count).tolist()
+    staff = []
+    for index, role in enumerate(roles):
+        sex: Sex = "female" if is_female[index] else "male"
+        given = given_names(sex, _WORKING_COHORT_YEAR)[first[index]]
+        surname = FAMILY_NAMES[family[index]]
+        number = first_number + index
+        staff.append(
             Clinician(
                 id=UUID(bytes=id_bytes[16 * index : 16 * (index + 1)], version=4),
-                username=f"{_plain(given)}.{_plain(surname.split()[-1])}.{index + 1:04}",
+                username=f"{_plain(given)}.{_plain(surname.split()[-1])}.{number:04}",
                 name=f"{given} {surname}",
-                role=ROLES[role[index]],
+                role=role,
+                registration=_registration(role, registered[index]),
             )
         )
-    return clinicians
+    return staff
+
+
+def _registration(role: Role, number: int) -> str:
+    if role == "physician":
+        return f"CRM-SP {number}"
+    if role == "nurse":
+        return f"COREN-SP {number}-ENF"
+    if role == "pharmacist":
+        return f"CRF-SP {number % 100_000:05}"
+    return ""
 
 
 def _plain(name: str) -> str:

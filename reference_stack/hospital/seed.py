@@ -1,34 +1,52 @@
 """``python -m reference_stack.hospital.seed``: load the synthetic hospital into a database.
 
-Loading the same hospital again changes nothing; loading more of it adds what is missing. A
-database that already holds another hospital is refused.
+Loading the same hospital again changes nothing; loading more of it adds what is missing. A load
+that was interrupted is taken up again: each block of patients comes with all its rows in one
+transaction, or not at all. A database that already holds another hospital is refused.
 """
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import psycopg
 from psycopg.sql import SQL, Identifier
-from psycopg.types.json import Jsonb
 
 from reference_stack.api.passwords import HASHER, password_matches
-from reference_stack.hospital.clinicians import Clinician, clinician_password, generate_clinicians
-from reference_stack.hospital.fhir import patient_resource
-from reference_stack.hospital.patients import Patient, generate_patients
+from reference_stack.errors import StackError
+from reference_stack.hospital.admissions import REFERENCE_TIME
+from reference_stack.hospital.clinicians import (
+    Clinician,
+    clinician_password,
+    generate_clinicians,
+    generate_support_staff,
+)
+from reference_stack.hospital.notes import TEAM
+from reference_stack.hospital.patients import generate_patients
+from reference_stack.hospital.population import Block, hospital_blocks
+from reference_stack.hospital.rows import (
+    NOTE,
+    OBSERVATION,
+    PATIENT,
+    Table,
+    copy_rows,
+    known,
+    merge_rows,
+    patients_with_rows,
+)
 
-Row = tuple[Any, ...]
-
-PATIENT_COLUMNS = ("id", "medical_record_number", "name", "birth_date", "sex", "resource")
 CLINICIAN_COLUMNS = ("id", "username", "password_hash", "name", "role")
 
+#: Told how many patients have been looked at, of how many.
+Progress = Callable[[int, int], None]
 
-class SeedConflictError(Exception):
+
+class SeedConflictError(StackError):
     """The database holds another hospital, or passwords of another secret."""
 
 
@@ -38,32 +56,96 @@ class SeedSummary:
 
     new_patients: int
     new_clinicians: int
+    new_notes: int = 0
+    new_observations: int = 0
 
 
 def seed_hospital(
-    database_url: str, *, secret: str, patients: int, clinicians: int, seed: int
+    database_url: str,
+    *,
+    secret: str,
+    patients: int,
+    clinicians: int,
+    seed: int,
+    support_staff: bool = False,
+    records: bool = False,
+    as_of: datetime = REFERENCE_TIME,
+    progress: Progress | None = None,
 ) -> SeedSummary:
-    """Add the first `patients` and `clinicians` of the hospital `seed` in one transaction.
+    """Add the first `patients` and `clinicians` of the hospital `seed`.
 
-    Raises `SeedConflictError`, and `psycopg.Error` when the database is away or has no schema.
+    Args:
+        database_url: Of the primary, with the API's schema.
+        secret: What clinicians' passwords are derived from.
+        patients: How many; their ids depend on `seed` alone.
+        clinicians: Physicians and nurses.
+        seed: Names the hospital.
+        support_staff: Also pharmacists, receptionists, the administrator and the auditor.
+        records: Also clinical notes and vital signs.
+        as_of: The moment (aware) stays and readings lead up to.
+        progress: Told of each block.
+
+    Raises:
+        SeedConflictError: for another hospital, another secret, or too few clinicians to sign.
+        psycopg.Error: when the database is away or has no schema.
     """
-    people = generate_patients(seed, patients)
+    if records and clinicians < TEAM:
+        raise SeedConflictError(
+            f"--clinicians: {clinicians} given, at least {TEAM} sign the records"
+        )
+    staff = generate_clinicians(seed, clinicians)
+    if support_staff:
+        staff += generate_support_staff(seed)
     with psycopg.connect(database_url) as connection:
-        _demand_same_hospital(connection, "patient", [patient.id for patient in people])
-        new_patients = _add(connection, "patient", PATIENT_COLUMNS, map(_patient_row, people))
-        new_clinicians = _add_clinicians(connection, secret, generate_clinicians(seed, clinicians))
-    return SeedSummary(new_patients, new_clinicians)
+        if patients:
+            _demand_same_hospital(connection, "patient", generate_patients(seed, 1)[0].id)
+        new_clinicians = _add_clinicians(connection, secret, staff)
+        connection.commit()
+        tables = (NOTE, OBSERVATION) if records else ()
+        added = dict.fromkeys((PATIENT.name, NOTE.name, OBSERVATION.name), 0)
+        done = 0
+        for block in hospital_blocks(seed, patients, as_of=as_of):
+            for name, count in _add_block(connection, seed, block, (PATIENT, *tables)).items():
+                added[name] += count
+            connection.commit()
+            done += len(block.patients)
+            if progress is not None:
+                progress(done, patients)
+    return SeedSummary(
+        added[PATIENT.name], new_clinicians, added[NOTE.name], added[OBSERVATION.name]
+    )
+
+
+def _add_block(
+    connection: psycopg.Connection, seed: int, block: Block, tables: Sequence[Table]
+) -> dict[str, int]:
+    ids = [patient.id for patient in block.patients]
+    if not known(connection, PATIENT.name, ids):
+        return {
+            table.name: copy_rows(connection, table.name, table.columns, table.rows(seed, block))
+            for table in tables
+        }
+    added = {}
+    for table in tables:
+        rows = table.rows(seed, block)
+        if table is not PATIENT:
+            # A patient's records are loaded once, whatever the moment they lead up to.
+            told_of = patients_with_rows(connection, table.name, ids)
+            rows = (row for row in rows if row[1] not in told_of)
+        added[table.name] = merge_rows(connection, table.name, table.columns, rows)
+    return added
 
 
 def _add_clinicians(
     connection: psycopg.Connection, secret: str, clinicians: Sequence[Clinician]
 ) -> int:
-    _demand_same_hospital(connection, "clinician", [clinician.id for clinician in clinicians])
-    known: dict[UUID, str] = dict(
+    if clinicians:
+        _demand_same_hospital(connection, "clinician", clinicians[0].id)
+    stored: dict[UUID, str] = dict(
         connection.execute("SELECT id, password_hash FROM clinician").fetchall()
     )
-    _demand_secret(known, secret, clinicians)
-    missing = [clinician for clinician in clinicians if clinician.id not in known]
+    _demand_secret(stored, secret, clinicians)
+    missing = [clinician for clinician in clinicians if clinician.id not in stored]
     with ThreadPoolExecutor() as threads:
         hashes = threads.map(
             lambda clinician: HASHER.hash(clinician_password(secret, clinician.username)),
@@ -73,64 +155,25 @@ def _add_clinicians(
             (clinician.id, clinician.username, password_hash, clinician.name, clinician.role)
             for clinician, password_hash in zip(missing, hashes, strict=True)
         )
-        return _add(connection, "clinician", CLINICIAN_COLUMNS, rows)
+        return merge_rows(connection, "clinician", CLINICIAN_COLUMNS, rows)
 
 
-def _patient_row(patient: Patient) -> Row:
-    return (
-        patient.id,
-        patient.medical_record_number,
-        patient.name,
-        patient.birth_date,
-        patient.sex,
-        Jsonb(patient_resource(patient)),
-    )
-
-
-def _add(
-    connection: psycopg.Connection, table: str, columns: Sequence[str], rows: Iterable[Row]
-) -> int:
-    """COPY rows beside the table, then take over those that are new; returns their number."""
-    names = {"table": Identifier(table), "columns": SQL(", ").join(map(Identifier, columns))}
-    connection.execute(
-        SQL("CREATE TEMPORARY TABLE incoming AS SELECT {columns} FROM {table} LIMIT 0").format(
-            **names
-        )
-    )
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(SQL("COPY incoming ({columns}) FROM STDIN").format(**names)) as copy,
-    ):
-        for row in rows:
-            copy.write_row(row)
-    added = connection.execute(
-        SQL(
-            "INSERT INTO {table} ({columns}) SELECT {columns} FROM incoming ON CONFLICT DO NOTHING"
-        ).format(**names)
-    ).rowcount
-    connection.execute("DROP TABLE incoming")
-    return added
-
-
-def _demand_same_hospital(connection: psycopg.Connection, table: str, ids: Sequence[UUID]) -> None:
+def _demand_same_hospital(connection: psycopg.Connection, table: str, first: UUID) -> None:
     """A hospital of any size begins with the same row: without it, other rows are another's."""
-    if not ids:
-        return
     statement = SQL("SELECT EXISTS (TABLE {0}), EXISTS (SELECT FROM {0} WHERE id = %s)")
-    found = connection.execute(statement.format(Identifier(table)), (ids[0],)).fetchone()
+    found = connection.execute(statement.format(Identifier(table)), (first,)).fetchone()
     if found == (True, False):
         raise SeedConflictError(
             f"--seed: the table {table} holds another hospital: use its seed, or an empty database"
         )
 
 
-def _demand_secret(known: dict[UUID, str], secret: str, clinicians: Sequence[Clinician]) -> None:
+def _demand_secret(stored: dict[UUID, str], secret: str, clinicians: Sequence[Clinician]) -> None:
     """Try one known clinician's password: passwords of another secret would lock the load out."""
     for clinician in clinicians:
-        if clinician.id in known:
-            if password_matches(
-                known[clinician.id], clinician_password(secret, clinician.username)
-            ):
+        if clinician.id in stored:
+            password = clinician_password(secret, clinician.username)
+            if password_matches(stored[clinician.id], password):
                 return
             raise SeedConflictError(
                 "--secret-file: the database's clinicians have passwords of another secret"
@@ -152,6 +195,7 @@ def main() -> int:
     parser.add_argument("--patients", type=_count, default=500)
     parser.add_argument("--clinicians", type=_count, default=200)
     parser.add_argument("--seed", type=_count, default=1)
+    parser.add_argument("--records", action="store_true", help="also notes and vital signs")
     arguments = parser.parse_args()
     try:
         summary = seed_hospital(
@@ -160,6 +204,7 @@ def main() -> int:
             patients=arguments.patients,
             clinicians=arguments.clinicians,
             seed=arguments.seed,
+            records=arguments.records,
         )
     except (SeedConflictError, OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")

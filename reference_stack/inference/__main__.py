@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -23,7 +24,14 @@ from reference_stack.inference.jobs import EngineLimits
 from reference_stack.inference.loading import ModelLoader
 from reference_stack.inference.metrics import InferenceMetrics
 from reference_stack.inference.settings import InferenceSettings, SettingsError, read_settings
-from reference_stack.models import BadModelFolderError, check_model_folder
+from reference_stack.inference.trial import trial_settings
+from reference_stack.models import BadModelFolderError, ModelError, check_model_folder
+from reference_stack.serving.service import ModelService
+from reference_stack.speech.metrics import SpeechMetrics, VoiceMetrics
+from reference_stack.speech.service import SpeechService
+from reference_stack.speech.voice_service import VoiceService
+from reference_stack.vision.metrics import VisionMetrics
+from reference_stack.vision.service import VisionService
 
 log = logging.getLogger("reference_stack.inference")
 
@@ -34,17 +42,44 @@ _GOODBYE_S = 2
 
 
 class DrainingServer(uvicorn.Server):
-    """uvicorn, telling the engine of a shutdown when the signal comes, not after it."""
+    """uvicorn that at a first signal refuses new work, finishes what is there, and then ends.
 
-    def __init__(self, config: uvicorn.Config, engine: Engine, drain_timeout_s: float) -> None:
+    Until then it goes on listening, so that who comes is told (503, Retry-After) and the balancer
+    sees it; a second signal ends it at once.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        engine: Engine,
+        services: Sequence[ModelService],
+        drain_timeout_s: float,
+    ) -> None:
         super().__init__(config)
         self._engine = engine
+        self._services = services
         self._drain_timeout_s = drain_timeout_s
+        self._signal: int | None = None
+        self._drain_until = math.inf
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Called as the signal handler."""
+        if self._signal is not None:
+            super().handle_exit(sig, frame)
+            return
+        self._signal = sig
+        self._drain_until = time.monotonic() + self._drain_timeout_s
         self._engine.drain(self._drain_timeout_s)
-        super().handle_exit(sig, frame)
+        for service in self._services:
+            service.drain()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Called every tenth of a second; whether to end."""
+        if self._signal is not None and not self.should_exit:
+            idle = self._engine.idle and all(service.idle for service in self._services)
+            if idle or time.monotonic() > self._drain_until:
+                super().handle_exit(self._signal, None)
+        return await super().on_tick(counter)
 
 
 def model_loader(settings: InferenceSettings, metrics: InferenceMetrics) -> ModelLoader:
@@ -58,9 +93,22 @@ def model_loader(settings: InferenceSettings, metrics: InferenceMetrics) -> Mode
             folder,
             max_batch=settings.max_batch,
             prefill_chunk_tokens=settings.prefill_chunk_tokens,
+            prompt_cache_bytes=settings.prompt_cache_bytes,
         )
 
     return ModelLoader(settings, metrics, load_folder)
+
+
+def other_services(settings: InferenceSettings, metrics: InferenceMetrics) -> list[ModelService]:
+    """The models beside the language model that the settings ask for."""
+    services: list[ModelService] = []
+    if settings.speech is not None:
+        services.append(SpeechService(settings.speech, SpeechMetrics(metrics.registry)))
+    if settings.voice is not None:
+        services.append(VoiceService(settings.voice, VoiceMetrics(metrics.registry)))
+    if settings.vision is not None:
+        services.append(VisionService(settings.vision, VisionMetrics(metrics.registry)))
+    return services
 
 
 def _listen(settings: InferenceSettings) -> socket.socket:
@@ -83,6 +131,7 @@ def serve(settings: InferenceSettings) -> int:
         queue_timeout_s=settings.queue_timeout_s,
         stall_timeout_s=settings.stall_timeout_s,
     )
+    services = other_services(settings, metrics)
     loader = model_loader(settings, metrics)
     engine = Engine(loader.load, limits, metrics, loading=lambda: loader.stage)
     try:
@@ -91,7 +140,14 @@ def serve(settings: InferenceSettings) -> int:
         sys.stderr.write(f"can't listen on {settings.host}:{settings.port}: {error.strerror}\n")
         return EXIT_FAILED
     config = uvicorn.Config(
-        build_app(settings, engine, metrics, blas, lambda: loader.version),
+        build_app(
+            settings,
+            engine,
+            metrics,
+            blas,
+            model_version=lambda: loader.version,
+            services=services,
+        ),
         log_config=None,
         log_level="warning",
         access_log=False,
@@ -103,7 +159,7 @@ def serve(settings: InferenceSettings) -> int:
     host, port = listener.getsockname()[:2]
     log.info("site %s listening on %s port %s, blas %s", settings.site, host, port, blas)
     try:
-        DrainingServer(config, engine, settings.drain_timeout_s).run(sockets=[listener])
+        DrainingServer(config, engine, services, settings.drain_timeout_s).run(sockets=[listener])
     finally:
         if not engine.stop(0):
             # A thread stuck inside the device can't be ended, and would crash a normal exit.
@@ -114,12 +170,26 @@ def serve(settings: InferenceSettings) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the settings and serve; exit code 2 for settings that can't be used."""
-    parser = argparse.ArgumentParser(prog="python -m reference_stack.inference")
-    parser.add_argument("--settings", type=Path, required=True, help="a JSON file")
+    parser = argparse.ArgumentParser(
+        prog="python -m reference_stack.inference",
+        description="Serves the models of one node by OpenAI's API: chat, and as the settings say "
+        "speech to text, text to speech, faces and images. See docs/ai-services.md.",
+    )
+    way = parser.add_mutually_exclusive_group(required=True)
+    way.add_argument("--settings", type=Path, help="a JSON file")
+    way.add_argument(
+        "--try",
+        dest="trial_port",
+        type=int,
+        metavar="PORT",
+        help="serve everything on 127.0.0.1:PORT with the small models, fetched if need be",
+    )
     options = parser.parse_args(arguments)
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
+    if options.settings is None:
+        return _serve_trial(options.trial_port)
     try:
         settings = read_settings(options.settings)
         if settings.model_sync is None:
@@ -130,6 +200,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BadModelFolderError as error:
         sys.stderr.write(f"{options.settings}: model_dir: {error}\n")
         return EXIT_BAD_INPUT
+    return serve(settings)
+
+
+def _serve_trial(port: int) -> int:
+    try:
+        settings = trial_settings(port, log.info)
+    except ModelError as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_FAILED
     return serve(settings)
 
 

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from http import HTTPStatus
-from typing import TypeVar
-
-from starlette.requests import Request
 
 from reference_stack.inference.engine import Engine
 from reference_stack.inference.generation import (
@@ -19,9 +14,7 @@ from reference_stack.inference.generation import (
     GenerationRequest,
 )
 from reference_stack.inference.jobs import EngineState, QueueFullError, UnavailableError
-from reference_stack.inference.problem import Problem
-
-T = TypeVar("T")
+from reference_stack.serving.problem import Problem, unavailable
 
 # How often a silent answer looks whether the engine still lives.
 _LOOK_S = 0.5
@@ -39,13 +32,9 @@ _FAILURE_RETRY_AFTER_S: dict[FailureKind, float] = {
 }
 
 
-class ClientGoneError(Exception):
-    """The client closed the connection."""
-
-
-def unavailable(state: EngineState, detail: str) -> Problem:
+def engine_unavailable(state: EngineState, detail: str) -> Problem:
     """The problem for an engine that takes no request."""
-    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, state, detail, _RETRY_AFTER_S.get(state, 5))
+    return unavailable(state, detail, _RETRY_AFTER_S.get(state, 5))
 
 
 class Answer:
@@ -54,19 +43,19 @@ class Answer:
     Always `close` it: that cancels a request that is not finished.
     """
 
-    def __init__(self, engine: Engine, request: GenerationRequest) -> None:
+    def __init__(
+        self, engine: Engine, request: GenerationRequest, patience_s: float | None = None
+    ) -> None:
         """Submit the request. Raises Problem (503) when the engine refuses it."""
         self._engine = engine
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
         try:
-            self._job = engine.submit(request, self._deliver)
+            self._job = engine.submit(request, self._deliver, patience_s)
         except QueueFullError as error:
-            raise Problem(
-                HTTPStatus.SERVICE_UNAVAILABLE, "queue_full", str(error), error.retry_after_s
-            ) from error
+            raise unavailable("queue_full", str(error), error.retry_after_s) from error
         except UnavailableError as error:
-            raise unavailable(error.state, str(error)) from error
+            raise engine_unavailable(error.state, str(error)) from error
 
     def _deliver(self, event: Event) -> None:
         if not self._loop.is_closed():
@@ -82,40 +71,12 @@ class Answer:
                 health = self._engine.health()
                 # A failed engine has put its Failed into the queue, unless it died too hard.
                 if health.state in {"stalled", "failed", "stopped"} and self._events.empty():
-                    raise unavailable(health.state, health.detail) from None
+                    raise engine_unavailable(health.state, health.detail) from None
                 continue
             if isinstance(event, Failed):
-                raise Problem(
-                    HTTPStatus.SERVICE_UNAVAILABLE,
-                    event.kind,
-                    event.detail,
-                    _FAILURE_RETRY_AFTER_S[event.kind],
-                )
+                raise unavailable(event.kind, event.detail, _FAILURE_RETRY_AFTER_S[event.kind])
             return event
 
     def close(self) -> None:
         """Cancel what is not finished."""
         self._engine.cancel(self._job)
-
-
-async def unless_client_leaves(request: Request, work: Awaitable[T]) -> T:
-    """The result of `work`, given up when the client disconnects.
-
-    Raises ClientGoneError, and whatever `work` raises.
-    """
-    working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_disconnected(request))
-    try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        raise ClientGoneError
-    finally:
-        for task in (working, leaving):
-            task.cancel()
-        await asyncio.gather(working, leaving, return_exceptions=True)
-
-
-async def _disconnected(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

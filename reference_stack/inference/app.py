@@ -1,89 +1,88 @@
-"""The HTTP face of the service."""
+"""The HTTP face of a node's models: one address for chat, speech, faces and images."""
 
 from __future__ import annotations
 
-import json
 import logging
-import time
-import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
-from typing import Literal
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.responses import JSONResponse, Response
 
-from reference_stack.inference.answer import (
-    Answer,
-    ClientGoneError,
-    unavailable,
-    unless_client_leaves,
-)
+from reference_stack.inference.blas import Blas
+from reference_stack.inference.chat import chat_routes
 from reference_stack.inference.engine import Engine
-from reference_stack.inference.generation import (
-    Delta,
-    Finished,
-    GenerationRequest,
-    UnusableConversationError,
-)
-from reference_stack.inference.jobs import UnavailableError
 from reference_stack.inference.metrics import InferenceMetrics
-from reference_stack.inference.problem import Problem
-from reference_stack.inference.schemas import ANY_MODEL, AnswerFrame, ChatRequest
 from reference_stack.inference.settings import InferenceSettings
+from reference_stack.serving.problem import Problem, bad_request
+from reference_stack.serving.service import ModelService
 
 log = logging.getLogger(__name__)
 
 _STOP_TIMEOUT_S = 5.0
-# Not an HTTP status of any standard; nobody is there to read it.
-_CLIENT_CLOSED_REQUEST = 499
-
-
-class AnswerStream(StreamingResponse):
-    """Server-sent events that cancel their answer however they end."""
-
-    def __init__(self, answer: Answer, events: AsyncIterator[str]) -> None:
-        super().__init__(
-            events, media_type="text/event-stream", headers={"Cache-Control": "no-store"}
-        )
-        self._answer = answer
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the events; ends early when the client leaves."""
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._answer.close()
 
 
 def build_app(
     settings: InferenceSettings,
     engine: Engine,
     metrics: InferenceMetrics,
-    blas: Literal["openblas", "reference", "accelerate"],
+    blas: Blas,
+    *,
     model_version: Callable[[], str | None] = lambda: None,
+    services: Sequence[ModelService] = (),
 ) -> FastAPI:
-    """The application; its lifespan starts and stops `engine`.
+    """The application; its lifespan starts and stops `engine` and `services`.
 
-    `model_version` names the copy that serves, once one does.
+    `model_version` names the copy of the language model that serves, once one does.
     """
-    metrics.watch(lambda: engine.queue_length, lambda: engine.running)
+    metrics.watch(lambda: engine.queue_length, lambda: engine.running, lambda: engine.cached_bytes)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         engine.start()
-        yield
+        async with AsyncExitStack() as stack:
+            for service in services:
+                stack.push_async_callback(service.close)
+                await service.start()
+            yield
         if not engine.stop(_STOP_TIMEOUT_S):
             log.error("the decoding thread did not end within %s s", _STOP_TIMEOUT_S)
 
     app = FastAPI(title="Prontuário inference", docs_url=None, redoc_url=None, lifespan=lifespan)
     _handle_errors(app)
+    app.include_router(chat_routes(settings, engine))
+    for service in services:
+        app.include_router(service.router)
 
-    @app.get("/health")
+    app.include_router(
+        _about(
+            settings,
+            engine,
+            metrics,
+            blas=blas,
+            model_version=model_version,
+            services=services,
+        )
+    )
+    return app
+
+
+def _about(
+    settings: InferenceSettings,
+    engine: Engine,
+    metrics: InferenceMetrics,
+    *,
+    blas: Blas,
+    model_version: Callable[[], str | None],
+    services: Sequence[ModelService],
+) -> APIRouter:
+    """What the process says of itself: health, metrics and models."""
+    router = APIRouter()
+
+    @router.get("/health")
     async def health() -> JSONResponse:
         state = engine.health()
         document = {
@@ -92,6 +91,7 @@ def build_app(
             "model": settings.model_name,
             "model_version": model_version(),
             "blas": blas,
+            "services": {service.name: service.status for service in services},
         }
         if state.state == "ok":
             return JSONResponse(document)
@@ -99,107 +99,33 @@ def build_app(
             {**document, "detail": state.detail}, HTTPStatus.SERVICE_UNAVAILABLE.value
         )
 
-    @app.get("/metrics")
+    @router.get("/metrics")
     async def scrape() -> Response:
         return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    @app.get("/v1/models")
+    served = [settings.model_name, *(name for service in services for name in service.models)]
+
+    @router.get("/v1/models")
     async def models() -> dict[str, object]:
-        model = {"id": settings.model_name, "object": "model", "owned_by": "prontuario"}
-        return {"object": "list", "data": [model]}
+        return {"object": "list", "data": [_model(name) for name in served]}
 
-    @app.post("/v1/chat/completions")
-    async def chat(body: ChatRequest, request: Request) -> Response:
-        return await _chat(body, request, settings, engine)
+    @router.get("/v1/models/{name}")
+    async def model(name: str) -> dict[str, object]:
+        if name not in served:
+            raise Problem(
+                HTTPStatus.NOT_FOUND,
+                "model_not_found",
+                f"model: {name!r} is not served here, allowed are {', '.join(served)}",
+                param="model",
+            )
+        return _model(name)
 
-    return app
-
-
-async def _chat(
-    body: ChatRequest, request: Request, settings: InferenceSettings, engine: Engine
-) -> Response:
-    generation = _generation_request(body, settings, engine)
-    frame = AnswerFrame(
-        id=f"chatcmpl-{uuid.uuid4().hex}", created=int(time.time()), model=settings.model_name
-    )
-    answer = Answer(engine, generation)
-    try:
-        if not body.stream:
-            text, finished = await unless_client_leaves(request, _whole(answer))
-            return JSONResponse(frame.completion(text, finished))
-        # The status line waits for the first token, so that an error can still be one.
-        first = await unless_client_leaves(request, answer.next())
-        return AnswerStream(answer, _events(answer, first, frame))
-    except ClientGoneError:
-        answer.close()
-        return Response(status_code=_CLIENT_CLOSED_REQUEST)
-    except BaseException:
-        answer.close()
-        raise
+    return router
 
 
-def _generation_request(
-    body: ChatRequest, settings: InferenceSettings, engine: Engine
-) -> GenerationRequest:
-    if body.model not in {None, ANY_MODEL, settings.model_name}:
-        raise Problem(
-            HTTPStatus.NOT_FOUND,
-            "unknown_model",
-            f"model: {body.model!r} is not served here, allowed are {settings.model_name!r} and "
-            f"{ANY_MODEL!r}",
-        )
-    try:
-        decoder = engine.decoder
-    except UnavailableError as error:
-        raise unavailable(error.state, str(error)) from error
-    try:
-        prompt = decoder.encode_chat([message.model_dump() for message in body.messages])
-    except UnusableConversationError as error:
-        raise Problem(
-            HTTPStatus.BAD_REQUEST, "unusable_conversation", f"messages: {error}"
-        ) from error
-    if not 0 < len(prompt) <= settings.max_prompt_tokens:
-        raise Problem(
-            HTTPStatus.BAD_REQUEST,
-            "prompt_too_long",
-            f"the prompt has {len(prompt)} tokens, allowed are 1 to {settings.max_prompt_tokens}",
-        )
-    return GenerationRequest(
-        prompt=prompt,
-        max_tokens=min(body.max_tokens or settings.max_answer_tokens, settings.max_answer_tokens),
-        temperature=body.temperature,
-        top_p=body.top_p,
-        seed=body.seed,
-    )
-
-
-async def _whole(answer: Answer) -> tuple[str, Finished]:
-    pieces = []
-    while isinstance(event := await answer.next(), Delta):
-        pieces.append(event.text)
-    return "".join(pieces), event
-
-
-async def _events(
-    answer: Answer, first: Delta | Finished, frame: AnswerFrame
-) -> AsyncIterator[str]:
-    yield _data(frame.chunk({"role": "assistant", "content": ""}))
-    event = first
-    try:
-        while isinstance(event, Delta):
-            if event.text:
-                yield _data(frame.chunk({"content": event.text}))
-            event = await answer.next()
-    except Problem as problem:
-        # The status line is gone: the error is an event, and there is no [DONE].
-        yield "event: error\n" + _data({**problem.document(), "error": problem.document()})
-        return
-    yield _data(frame.last_chunk(event))
-    yield "data: [DONE]\n\n"
-
-
-def _data(document: dict[str, object]) -> str:
-    return f"data: {json.dumps(document, ensure_ascii=False)}\n\n"
+def _model(name: str) -> dict[str, object]:
+    # Nobody says when a model was made; clients want a number.
+    return {"id": name, "object": "model", "created": 0, "owned_by": "prontuario"}
 
 
 def _handle_errors(app: FastAPI) -> None:
@@ -211,9 +137,7 @@ def _handle_errors(app: FastAPI) -> None:
     async def invalid(_request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"] if part != "body") or "body"
-        return Problem(
-            HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", f"{key}: {first['msg']}"
-        ).response()
+        return bad_request("invalid_request", f"{key}: {first['msg']}", key).response()
 
     @app.exception_handler(HTTPException)
     async def routing(_request: Request, error: HTTPException) -> Response:

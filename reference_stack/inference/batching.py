@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jinja2
 import mlx.core as mx
@@ -12,12 +12,20 @@ import numpy as np
 
 from reference_stack.inference.detokenise import TextStream
 from reference_stack.inference.generation import (
+    Admission,
     FinishReason,
     GenerationRequest,
     TokenOutput,
     UnusableConversationError,
 )
-from reference_stack.inference.mlx_library import BatchGenerator, apply_top_p, load
+from reference_stack.inference.mlx_library import (
+    BatchGenerator,
+    GenerationBatch,
+    apply_top_p,
+    load,
+)
+from reference_stack.inference.prompt_cache import PromptCache
+from reference_stack.inference.stopping import StopTexts
 
 Sampler = Callable[[mx.array], mx.array]
 
@@ -34,9 +42,12 @@ class MlxDecoder:
         *,
         max_batch: int,
         prefill_chunk_tokens: int,
+        prompt_cache_bytes: int = 0,
         random: np.random.Generator | None = None,
     ) -> None:
         """Load the model of `model_dir`; `random` gives seeds to requests without one.
+
+        `prompt_cache_bytes` 0 keeps nothing of a prompt for the next one.
 
         Raises FileNotFoundError or ValueError if the folder holds no model mlx-lm can run.
         """
@@ -49,7 +60,8 @@ class MlxDecoder:
         self._tokenizer: Any = loaded[1]
         self._random = random or np.random.default_rng()
         self._control_tokens = frozenset(self._tokenizer.all_special_ids)
-        self._texts: dict[int, TextStream] = {}
+        self._texts: dict[int, tuple[TextStream, StopTexts]] = {}
+        self._prompts = PromptCache(prompt_cache_bytes) if prompt_cache_bytes else None
         self._generator: Any = BatchGenerator(
             loaded[0],
             stop_tokens=[[token] for token in sorted(self._tokenizer.eos_token_ids)],
@@ -71,15 +83,26 @@ class MlxDecoder:
             raise UnusableConversationError(str(error)) from error
         return tuple(self._tokenizer.encode(text, add_special_tokens=False))
 
-    def add(self, request: GenerationRequest) -> int:
-        """Let a sequence join; it is prefilled by the next steps."""
+    @property
+    def cached_bytes(self) -> int:
+        """Memory that the prompt cache holds."""
+        return 0 if self._prompts is None else self._prompts.size_bytes
+
+    def add(self, request: GenerationRequest) -> Admission:
+        """Let a sequence join; what is new of its prompt is prefilled by the next steps."""
+        states, known = (
+            (None, 0) if self._prompts is None else self._prompts.nearest(request.prompt)
+        )
         (key,) = self._generator.insert(
-            [list(request.prompt)],
+            [list(request.prompt[known:])],
             max_tokens=[request.max_tokens],
+            caches=[states],
+            all_tokens=[list(request.prompt[:known])],
             samplers=[self._sampler(request)],
         )
-        self._texts[key] = TextStream(self._tokenizer.detokenizer, self._control_tokens)
-        return int(key)
+        text = TextStream(self._tokenizer.detokenizer, self._control_tokens)
+        self._texts[key] = (text, StopTexts(request.stop))
+        return Admission(int(key), known)
 
     def remove(self, key: int) -> None:
         """Take a sequence out, in whatever stage it is."""
@@ -89,10 +112,7 @@ class MlxDecoder:
     def step(self) -> list[TokenOutput]:
         """A token of every decoding sequence, then the next piece of the waiting prompts."""
         _, responses = self._generator.next()
-        return [
-            self._output(response.uid, response.token, response.finish_reason)
-            for response in responses
-        ]
+        return [self._output(response) for response in responses]
 
     def close(self) -> None:
         """Wait for the step started ahead, and give back what the device reserved.
@@ -105,12 +125,25 @@ class MlxDecoder:
         # (ml-explore/mlx pull requests 3395 and 4110).
         mx.clear_streams()
 
-    def _output(self, key: int, token: int, reason: FinishReason | None) -> TokenOutput:
-        text = self._texts[key]
+    def _output(self, response: GenerationBatch.Response) -> TokenOutput:
+        key: int = response.uid
+        # The generator gives one of these two words.
+        reason = cast("FinishReason | None", response.finish_reason)
+        if self._prompts is not None and response.all_tokens and response.prompt_cache:
+            self._prompts.keep(response.all_tokens, response.prompt_cache)
+        text, stops = self._texts[key]
         # The token that stops an answer is the end mark, not a part of it.
-        piece = "" if reason == "stop" else text.add(token)
+        readable = "" if reason == "stop" else text.add(response.token)
         if reason is not None:
-            piece += text.end()
+            readable += text.end()
+        piece, stopped = stops.add(readable)
+        if stopped and reason is None:
+            self._generator.remove([key])
+        if stopped:
+            reason = "stop"
+        elif reason is not None:
+            piece += stops.end()
+        if reason is not None:
             del self._texts[key]
         return TokenOutput(key=key, text=piece, finish_reason=reason)
 

@@ -8,6 +8,7 @@ is called with Finished or Failed exactly once, unless the client cancelled it.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -112,11 +113,26 @@ class Engine:
         """Start loading the model; returns at once."""
         self._thread.start()
 
-    def submit(self, request: GenerationRequest, deliver: Deliver) -> Job:
+    @property
+    def cached_bytes(self) -> int:
+        """Memory that the prompt cache holds."""
+        decoder = self._decoder
+        return 0 if decoder is None else decoder.cached_bytes
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits and nothing runs."""
+        return not (self._waiting or self._running)
+
+    def submit(
+        self, request: GenerationRequest, deliver: Deliver, patience_s: float | None = None
+    ) -> Job:
         """Queue a request; `deliver` gets its events, from the engine's thread.
 
+        It waits for a place for the queue's timeout, or `patience_s` if that is less.
         Raises QueueFullError, UnavailableError.
         """
+        longest_s = min(self._limits.queue_timeout_s, patience_s or math.inf)
         with self._changed:
             # Within the lock: a worker that fails later will find the job and fail it.
             health = self.health()
@@ -126,7 +142,8 @@ class Engine:
             if len(self._waiting) >= self._limits.max_queue + max(free_places, 0):
                 self._metrics.rejected("queue_full")
                 raise QueueFullError(self._retry_after_s())
-            job = Job(request, deliver, submitted_at=self._clock())
+            now = self._clock()
+            job = Job(request, deliver, now, start_by=now + longest_s, patience_s=longest_s)
             self._waiting.append(job)
             self._changed.notify()
         return job
@@ -204,10 +221,11 @@ class Engine:
             self._admit(decoder)
             if not self._running:
                 continue
-            self._step_started_at = self._clock()
+            self._step_started_at = began = self._clock()
             outputs = decoder.step()
             self._step_started_at = None
             now = self._clock()
+            self._metrics.stepped(len(outputs), now - began)
             for output in outputs:
                 self._forward(output, now)
 
@@ -233,16 +251,13 @@ class Engine:
                 self._fail(job, "shutting_down", "the service is shutting down")
                 job.cancelled = True
             return
-        oldest_allowed = now - self._limits.queue_timeout_s
         with self._changed:
-            late = []
-            while self._waiting and self._waiting[0].submitted_at < oldest_allowed:
-                late.append(self._waiting.popleft())
+            late = [job for job in self._waiting if job.start_by < now]
+            for job in late:
+                self._waiting.remove(job)
         for job in late:
             self._metrics.rejected("queue_timeout")
-            self._fail(
-                job, "queue_timeout", f"no place within {self._limits.queue_timeout_s} seconds"
-            )
+            self._fail(job, "queue_timeout", f"no place within {job.patience_s:g} seconds")
 
     def _admit(self, decoder: Decoder) -> None:
         now = self._clock()
@@ -253,11 +268,14 @@ class Engine:
                 job = self._waiting.popleft()
                 # Between queue and batch a failing `add` must still find the job.
                 self._running[-1] = job
-            key = decoder.add(job.request)
+            admission = decoder.add(job.request)
             with self._changed:
-                self._running[key] = self._running.pop(-1)
+                self._running[admission.key] = self._running.pop(-1)
             job.started_at = now
-            self._metrics.admitted(now - job.submitted_at, len(job.request.prompt))
+            job.cached_tokens = admission.cached_tokens
+            self._metrics.admitted(
+                now - job.submitted_at, len(job.request.prompt), job.cached_tokens
+            )
 
     def _forward(self, output: TokenOutput, now: float) -> None:
         job = self._running[output.key]
@@ -279,12 +297,14 @@ class Engine:
         if job.started_at is not None:
             self._learn(now - job.started_at)
         if not job.cancelled:
-            self._metrics.finished(reason)
+            self._metrics.finished(reason, job.generated_tokens, now - job.submitted_at)
             log.info(
                 "answered: %d prompt tokens, %d generated, %s, %.3f s",
                 *(len(job.request.prompt), job.generated_tokens, reason, now - job.submitted_at),
             )
-            job.deliver(Finished(reason, len(job.request.prompt), job.generated_tokens))
+            job.deliver(
+                Finished(reason, len(job.request.prompt), job.generated_tokens, job.cached_tokens)
+            )
 
     def _learn(self, service_s: float) -> None:
         old_s = self._mean_service_s

@@ -14,7 +14,8 @@ class GenerationRequest:
     """A tokenised prompt and how to continue it.
 
     `temperature` 0 is greedy. Otherwise tokens are drawn from the smallest set whose probability
-    reaches `top_p`, with a random stream of the request's own, started from `seed`.
+    reaches `top_p`, with a random stream of the request's own, started from `seed`. The answer ends
+    before the first of the texts in `stop`.
     """
 
     prompt: tuple[int, ...]
@@ -22,13 +23,22 @@ class GenerationRequest:
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int | None = None
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Admission:
+    """A sequence that joined: its key, and how many tokens of its prompt were in the cache."""
+
+    key: int
+    cached_tokens: int
 
 
 @dataclass(frozen=True)
 class TokenOutput:
     """One generated token: the text that became readable with it, often none.
 
-    `finish_reason` is set with the last token. `key` is what `Decoder.add` returned.
+    `finish_reason` is set with the last token. `key` is the one `Decoder.add` gave.
     """
 
     key: int
@@ -51,6 +61,7 @@ class Finished:
     reason: FinishReason
     prompt_tokens: int
     generated_tokens: int
+    cached_tokens: int = 0
 
 
 FailureKind = Literal["queue_timeout", "worker_failed", "shutting_down"]
@@ -76,8 +87,12 @@ class Decoder(Protocol):
     def encode_chat(self, messages: Sequence[dict[str, str]]) -> tuple[int, ...]:
         """The prompt of a conversation. Raises UnusableConversationError."""
 
-    def add(self, request: GenerationRequest) -> int:
-        """Let a sequence join the batch; returns its key."""
+    @property
+    def cached_bytes(self) -> int:
+        """Memory that the prompt cache holds."""
+
+    def add(self, request: GenerationRequest) -> Admission:
+        """Let a sequence join the batch."""
 
     def remove(self, key: int) -> None:
         """Take a sequence out; its memory is free again."""

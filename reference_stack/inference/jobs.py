@@ -58,6 +58,10 @@ class Job:
     request: GenerationRequest
     deliver: Deliver
     submitted_at: float
+    # Until when it may wait for its place, and how long that is, in seconds.
+    start_by: float
+    patience_s: float
+    cached_tokens: int = 0
     started_at: float | None = None
     last_token_at: float | None = None
     generated_tokens: int = 0

@@ -85,7 +85,7 @@ class ModelLoader:
 def try_out(decoder: Decoder) -> None:
     """Have the model generate one token. Raises BadModelFolderError when none comes."""
     prompt = decoder.encode_chat([{"role": "user", "content": "."}])
-    key = decoder.add(GenerationRequest(prompt=prompt, max_tokens=1))
+    key = decoder.add(GenerationRequest(prompt=prompt, max_tokens=1)).key
     for _ in range(_TRIAL_STEPS):
         if any(output.key == key and output.finish_reason for output in decoder.step()):
             return

@@ -16,6 +16,8 @@ from reference_stack.inference.generation import FailureKind, FinishReason
 from reference_stack.models.sync import Outcome
 
 _FIRST_TOKEN_BUCKETS_S = (0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 1, 2, 3.5, 5, 10, 20, 40, 80)
+_BATCH_BUCKETS = (0, 1, 2, 4, 8, 16, 32, 64)
+_SPEED_BUCKETS = (0.5, 1, 2, 5, 10, 20, 50, 100, 200)
 _TOKEN_BUCKETS_S = (0.002, 0.005, 0.01, 0.02, 0.035, 0.05, 0.1, 0.2, 0.35, 0.5, 1, 2, 5, 10)
 
 
@@ -49,8 +51,39 @@ class InferenceMetrics:
             buckets=_TOKEN_BUCKETS_S,
             registry=registry,
         )
+        self._batch_size = Histogram(
+            "inference_batch_size",
+            "Sequences that got a token in one step",
+            buckets=_BATCH_BUCKETS,
+            registry=registry,
+        )
+        self._step = Counter(
+            "inference_step_seconds",
+            "Time spent in steps; generated tokens a second of it is the decoding speed",
+            registry=registry,
+        )
+        self._answer_speed = Histogram(
+            "inference_answer_tokens_per_second",
+            "Tokens of one answer over the time from its arrival to its end",
+            buckets=_SPEED_BUCKETS,
+            registry=registry,
+        )
         self._prompt_tokens = Counter(
             "inference_prompt_tokens", "Prompt tokens taken into the batch", registry=registry
+        )
+        self._cached_tokens = Counter(
+            "inference_prompt_cache_tokens",
+            "Prompt tokens that were found in the prompt cache",
+            registry=registry,
+        )
+        self._cache_requests = Counter(
+            "inference_prompt_cache_requests",
+            "Requests by whether any of their prompt was in the prompt cache",
+            ["result"],
+            registry=registry,
+        )
+        self._cached_bytes = Gauge(
+            "inference_prompt_cache_bytes", "Memory of the prompt cache", registry=registry
         )
         self._generated_tokens = Counter(
             "inference_generated_tokens", "Tokens generated", registry=registry
@@ -91,18 +124,38 @@ class InferenceMetrics:
             self._rejected.labels(reason)
         for kind in get_args(FailureKind):
             self._failed.labels(kind)
+        for result in ("hit", "miss"):
+            self._cache_requests.labels(result)
         for outcome in get_args(Outcome):
             self._synced.labels(outcome)
 
-    def watch(self, queue_length: Callable[[], int], running: Callable[[], int]) -> None:
-        """Read the two gauges from the engine at every scrape."""
+    @property
+    def registry(self) -> CollectorRegistry:
+        """Where the other services of the process register theirs."""
+        return self._registry
+
+    def watch(
+        self,
+        queue_length: Callable[[], int],
+        running: Callable[[], int],
+        cached_bytes: Callable[[], int],
+    ) -> None:
+        """Read the gauges from the engine at every scrape."""
         self._queue_length.set_function(queue_length)
         self._running.set_function(running)
+        self._cached_bytes.set_function(cached_bytes)
 
-    def admitted(self, wait_s: float, prompt_tokens: int) -> None:
+    def admitted(self, wait_s: float, prompt_tokens: int, cached_tokens: int) -> None:
         """A request left the queue for the batch."""
         self._queue_wait.observe(wait_s)
         self._prompt_tokens.inc(prompt_tokens)
+        self._cached_tokens.inc(cached_tokens)
+        self._cache_requests.labels("hit" if cached_tokens else "miss").inc()
+
+    def stepped(self, sequences: int, seconds: float) -> None:
+        """One step of the decoder gave a token to so many sequences."""
+        self._batch_size.observe(sequences)
+        self._step.inc(seconds)
 
     def first_token(self, seconds: float) -> None:
         """A request got its first token."""
@@ -116,9 +169,10 @@ class InferenceMetrics:
         """A token was generated."""
         self._generated_tokens.inc()
 
-    def finished(self, reason: str) -> None:
-        """An answer is complete."""
+    def finished(self, reason: str, tokens: int, seconds: float) -> None:
+        """An answer of so many tokens is complete, so long after it was asked for."""
         self._finished.labels(reason).inc()
+        self._answer_speed.observe(tokens / max(seconds, 1e-9))
 
     def rejected(self, reason: str) -> None:
         """A request was turned away."""

@@ -24,7 +24,8 @@ def limits_kept() -> Iterator[None]:
 
 with limits_kept():
     from mlx_lm import load
-    from mlx_lm.generate import BatchGenerator
+    from mlx_lm.generate import BatchGenerator, GenerationBatch
+    from mlx_lm.models.cache import LRUPromptCache
     from mlx_lm.sample_utils import apply_top_p
 
-__all__ = ["BatchGenerator", "apply_top_p", "load"]
+__all__ = ["BatchGenerator", "GenerationBatch", "LRUPromptCache", "apply_top_p", "load"]

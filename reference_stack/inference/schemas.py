@@ -19,11 +19,24 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Message(_Strict):
-    """One turn of the conversation."""
+class TextPart(_Strict):
+    """A piece of a message's content; pictures and sounds are refused."""
 
-    role: Literal["system", "user", "assistant"]
-    content: Annotated[str, Field(max_length=MAX_MESSAGE_CHARACTERS)]
+    type: Literal["text"]
+    text: Annotated[str, Field(max_length=MAX_MESSAGE_CHARACTERS)]
+
+
+class Message(_Strict):
+    """One turn of the conversation. `developer` is OpenAI's newer word for `system`."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: Annotated[str, Field(max_length=MAX_MESSAGE_CHARACTERS)] | list[TextPart]
+
+    def turn(self) -> dict[str, str]:
+        """The message as chat templates take it."""
+        content = self.content
+        text = content if isinstance(content, str) else "".join(part.text for part in content)
+        return {"role": "system" if self.role == "developer" else self.role, "content": text}
 
 
 class StreamOptions(_Strict):
@@ -32,29 +45,49 @@ class StreamOptions(_Strict):
     include_usage: bool = True
 
 
+StopText = Annotated[str, Field(min_length=1, max_length=200)]
+Zero = Annotated[float, Field(ge=0, le=0)]
+
+
 class ChatRequest(_Strict):
     """A conversation to be answered.
 
-    `max_tokens` above the service's limit, or none, means the limit. `model` is the served
-    model's name, or "default", or left out.
+    `max_tokens` above the service's limit, or none, means the limit; `max_completion_tokens` is its
+    newer name. `model` is the served model's name, or "default", or left out. The answer ends
+    before the first of the texts in `stop`. `user` and `metadata` are accepted and not looked at;
+    `n` and the penalties only with the values that change nothing.
     """
 
     model: str | None = None
     messages: Annotated[list[Message], Field(min_length=1, max_length=200)]
     max_tokens: Annotated[int, Field(ge=1)] | None = None
-    temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
-    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
-    stream: bool = False
+    stop: StopText | Annotated[list[StopText], Field(max_length=4)] | None = None
+    stream: bool | None = False
     stream_options: StreamOptions | None = None
+    n: Literal[1] | None = None
+    presence_penalty: Zero | None = None
+    frequency_penalty: Zero | None = None
+    user: str | None = None
+    metadata: dict[str, str] | None = None
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """The stop texts as a tuple."""
+        stop = self.stop or ()
+        return (stop,) if isinstance(stop, str) else tuple(stop)
 
 
-def usage(finished: Finished) -> dict[str, int]:
+def usage(finished: Finished) -> dict[str, object]:
     """Token counts; the end mark counts as a generated token, since it cost a step."""
     return {
         "prompt_tokens": finished.prompt_tokens,
         "completion_tokens": finished.generated_tokens,
         "total_tokens": finished.prompt_tokens + finished.generated_tokens,
+        "prompt_tokens_details": {"cached_tokens": finished.cached_tokens},
     }
 
 
@@ -70,6 +103,7 @@ class AnswerFrame(_Strict):
         choice = {
             "index": 0,
             "message": {"role": "assistant", "content": text},
+            "logprobs": None,
             "finish_reason": finished.reason,
         }
         return {
@@ -80,7 +114,7 @@ class AnswerFrame(_Strict):
 
     def chunk(self, delta: dict[str, str], reason: FinishReason | None = None) -> dict[str, object]:
         """A piece of the answer."""
-        choice = {"index": 0, "delta": delta, "finish_reason": reason}
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
         return {**self._head("chat.completion.chunk"), "choices": [choice]}
 
     def last_chunk(self, finished: Finished) -> dict[str, object]:

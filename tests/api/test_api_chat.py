@@ -159,6 +159,8 @@ def test_chat_goes_on_without_the_database_and_look_up_without_inference(
         server.url("hospital"), inference_url=upstream.url, request_timeout_s=0.5
     )
     with serving(settings) as client:
+        # Without a first reading of who logged out, nobody is let in at all.
+        wait_until(lambda: client.look_up().status_code == 200, 20)
         server.stop()
         answer = client.post("/v1/chat", json={"message": "?"})
         assert events(answer.text)[-1] == ("message", "[DONE]")

@@ -27,6 +27,8 @@ from tests.api.upstream import wait_until
 pytestmark = pytest.mark.servers
 
 ROOT = Path(__file__).parents[2]
+#: Of the database: read, write, urgent, background. Each says once that it is away.
+LANES = 4
 UNREACHABLE = "postgresql://nobody@127.0.0.1:9/nothing?connect_timeout=2"
 
 
@@ -67,7 +69,7 @@ def test_the_service_serves_until_sigterm_with_nothing_around_it(tmp_path: Path)
         process.kill()
         process.wait()
     lines = (tmp_path / "log").read_text().splitlines()
-    assert sum("database away" in line for line in lines) == 2  # once a lane
+    assert sum("database away" in line for line in lines) == LANES
     assert not any("Traceback" in line for line in lines)
 
 
@@ -85,7 +87,7 @@ def test_bad_settings_are_one_line_and_exit_2(
     tmp_path: Path, change: dict[str, object], words: list[str]
 ) -> None:
     path = tmp_path / "api.json"
-    good = api_settings(UNREACHABLE).model_dump()
+    good = api_settings(UNREACHABLE).model_dump(mode="json")
     path.write_text(json.dumps({**good, **change}))
     result = run("reference_stack.api", "--settings", str(path))
     assert result.returncode == 2

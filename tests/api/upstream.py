@@ -1,8 +1,13 @@
-"""A small real HTTP server that speaks the inference contract, well or badly as told."""
+"""A small real HTTP server that speaks the inference contract, well or badly as told.
+
+A picture is the text ``face NAME`` (one face, always the same for a name), ``faces 2`` or anything
+else, in which there is no face; its embedding is 128 numbers drawn from the name.
+"""
 
 from __future__ import annotations
 
 import json
+import random
 import threading
 import time
 from collections.abc import Iterator
@@ -40,7 +45,14 @@ class Handler(BaseHTTPRequestHandler):
         self._plain(200, {"status": "ok"})
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/v1/faces/embedding":
+            self._plain(200, face(content))
+            return
+        if self.path == "/v1/images/analysis":
+            self._image(content)
+            return
+        body = json.loads(content)
         self.server.requests.append(body)
         script = self.server.script
         if script == "busy":
@@ -49,6 +61,13 @@ class Handler(BaseHTTPRequestHandler):
             self._plain(400, {"detail": "the prompt has 900 tokens"})
         else:
             self._stream(script)
+
+    def _image(self, content: bytes) -> None:
+        if content == b"not an image":
+            self._plain(422, {"detail": "no image"})
+            return
+        measures = {"summary": f"Image of {len(content)} bytes.", "contrast": 0.5}
+        self._plain(200, measures)
 
     def _plain(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
         content = json.dumps(body).encode()
@@ -102,6 +121,16 @@ class Handler(BaseHTTPRequestHandler):
             self.server.client_left.set()
         except TimeoutError:
             return
+
+
+def face(picture: bytes) -> dict[str, object]:
+    kind, _, name = picture.decode(errors="replace").partition(" ")
+    if kind == "faces":
+        return {"embedding": None, "faces": int(name), "model": "test"}
+    if kind != "face":
+        return {"embedding": None, "faces": 0, "model": "test"}
+    draw = random.Random(name)
+    return {"embedding": [draw.gauss(0, 0.1) for _ in range(128)], "faces": 1, "model": "test"}
 
 
 @contextmanager

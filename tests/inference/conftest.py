@@ -20,6 +20,7 @@ from tests.inference.inference_bench import (
     mlx_loader,
     wait_until,
 )
+from tests.inference.service_bench import MakeService, Service, served
 
 prepare_process(1)
 
@@ -64,5 +65,15 @@ def make_bench() -> Iterator[MakeBench]:
             if ready:
                 wait_until(lambda: engine.health().state == "ok", "the model is loaded")
             return Bench(engine, metrics)
+
+        yield make
+
+
+@pytest.fixture
+def make_service() -> Iterator[MakeService]:
+    with contextlib.ExitStack() as stack:
+
+        def make(model_dir: Path, load=None, **options) -> Service:
+            return stack.enter_context(served(model_dir, load, **options))
 
         yield make

@@ -80,12 +80,20 @@ MakeBench = Callable[..., Bench]
 
 
 def mlx_loader(
-    model_dir: Path, max_batch: int = 4, prefill_chunk_tokens: int = 16
+    model_dir: Path,
+    max_batch: int = 4,
+    prefill_chunk_tokens: int = 16,
+    prompt_cache_bytes: int = 16 * 1024**2,
 ) -> Callable[[], Decoder]:
     def load() -> Decoder:
         from reference_stack.inference.batching import MlxDecoder  # noqa: PLC0415
 
-        return MlxDecoder(model_dir, max_batch=max_batch, prefill_chunk_tokens=prefill_chunk_tokens)
+        return MlxDecoder(
+            model_dir,
+            max_batch=max_batch,
+            prefill_chunk_tokens=prefill_chunk_tokens,
+            prompt_cache_bytes=prompt_cache_bytes,
+        )
 
     return load
 

@@ -1,6 +1,7 @@
 """The choice of BLAS, in fresh processes: it can't be undone in this one."""
 
 import ctypes.util
+import shutil
 import subprocess
 import sys
 
@@ -63,3 +64,51 @@ import reference_stack.inference.batching
 print(resource.getrlimit(resource.RLIMIT_NOFILE))
 """
     assert _run(program) == "(8500, 9000)"
+
+
+PRODUCTS = """
+import sys
+from reference_stack.inference.blas import prepare_process
+print(prepare_process(int(sys.argv[1])))
+import mlx.core as mx
+import numpy as np
+random = np.random.default_rng(2)
+worst = 0.0
+for rows in (1, 2, 3, 4, 5, 7, 11, 12, 13, 40):
+    for columns in (1, 3, 4, 9, 64):
+        for depth in (1, 7, 8, 16, 33, 200):
+            a = random.normal(size=(rows, depth)).astype(np.float32)
+            b = random.normal(size=(columns, depth)).astype(np.float32)
+            for left, right in ((a, b.T), (b, a.T)):
+                exact = left.astype(float) @ right.astype(float)
+                found = np.array(mx.array(left) @ mx.array(right))
+                worst = max(worst, float(np.abs(found - exact).max() / depth**0.5))
+            strided = mx.array(np.repeat(b, 2, axis=0))[::2]
+            found = np.array(mx.addmm(mx.ones((rows, columns)), mx.array(a), strided.T, 0.5, 2.0))
+            exact = 2 + 0.5 * (a.astype(float) @ b.T.astype(float))
+            worst = max(worst, float(np.abs(found - exact).max() / depth**0.5))
+print(worst)
+"""
+
+
+@on_linux_with_openblas
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+def test_products_of_every_shape_are_exact_to_the_last_bits_of_32():
+    done = subprocess.run(
+        [sys.executable, "-c", PRODUCTS, "1"],
+        capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    blas, worst = done.stdout.split()
+    assert blas == "openblas-skinny"
+    assert float(worst) < 2e-6
+
+
+@on_linux_with_openblas
+def test_without_a_compiler_openblas_does_it_all(monkeypatch, tmp_path):
+    monkeypatch.setenv("PRONTUARIO_CACHE", str(tmp_path))
+    monkeypatch.setenv("PATH", "")
+    done = subprocess.run(
+        [sys.executable, "-c", PRODUCTS, "1"],
+        capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    assert done.stdout.split()[0] == "openblas"

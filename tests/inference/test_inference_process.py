@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,6 +84,38 @@ def test_sigterm_lets_a_running_answer_finish(tmp_path, endless_dir):
         assert rest[-1] == "data: [DONE]"
         assert json.loads(rest[-2].removeprefix("data: "))["usage"]["completion_tokens"] == 1000
         assert process.child.wait(DEADLINE_S) == 0
+
+
+def test_while_it_drains_newcomers_are_told_and_no_accepted_answer_is_lost(tmp_path, endless_dir):
+    with running(tmp_path, endless_dir, drain_timeout_s=DEADLINE_S, max_batch=2) as process:
+
+        def ask(_number: int) -> list[str]:
+            url = str(process.client.base_url)
+            with httpx.Client(base_url=url, timeout=DEADLINE_S, trust_env=False) as client:
+                text = client.post(PATH, json={**BODY, "max_tokens": 2500}).text
+            return [line for line in text.splitlines() if line]
+
+        with ThreadPoolExecutor(4) as executor:
+            answers = [executor.submit(ask, number) for number in range(4)]
+            wait_until(lambda: _in_hand(process) == (2, 2), "two run and two wait")
+            process.child.send_signal(signal.SIGTERM)
+            wait_until(lambda: _status(process.client) == "draining", "it drains")
+            refused = process.client.post(PATH, json=BODY)
+            assert (refused.status_code, refused.json()["code"]) == (503, "draining")
+            assert int(refused.headers["Retry-After"]) >= 1
+            for answer in answers:
+                lines = answer.result()
+                assert lines[-1] == "data: [DONE]"
+                usage = json.loads(lines[-2].removeprefix("data: "))["usage"]
+                assert usage["completion_tokens"] == 2500
+        assert process.child.wait(DEADLINE_S) == 0
+
+
+def _in_hand(process: Process) -> tuple[float, float]:
+    """Running and waiting requests."""
+    lines = process.client.get("/metrics").text.splitlines()
+    values = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    return float(values["inference_running_requests"]), float(values["inference_queue_length"])
 
 
 def test_sigterm_ends_an_endless_answer_with_an_error_when_the_time_is_over(tmp_path, endless_dir):

@@ -1,114 +1,12 @@
 """The HTTP service, over a real socket, with a real client."""
 
-import contextlib
 import json
-import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 
-from reference_stack.inference.app import build_app
-from reference_stack.inference.engine import Engine
-from reference_stack.inference.jobs import EngineLimits
-from reference_stack.inference.metrics import InferenceMetrics
-from reference_stack.inference.settings import InferenceSettings
-from tests.inference.inference_bench import (
-    DEADLINE_S,
-    SCRIPT,
-    FailingDecoder,
-    mlx_loader,
-    wait_until,
-)
-
-PATH = "/v1/chat/completions"
-HELLO = [{"role": "user", "content": "hello"}]
-
-
-class Service:
-    """A served engine and a client of it."""
-
-    def __init__(self, client: httpx.Client) -> None:
-        self.client = client
-
-    def value(self, sample: str) -> float:
-        for line in self.client.get("/metrics").text.splitlines():
-            name, _, number = line.rpartition(" ")
-            if name == sample:
-                return float(number)
-        raise KeyError(sample)
-
-    def ask(self, **body) -> httpx.Response:
-        return self.client.post(PATH, json={"messages": HELLO, **body})
-
-    @contextlib.contextmanager
-    def endless(self) -> Iterator[Iterator[str]]:
-        """A streaming answer that has begun and won't end by itself."""
-        body = {"messages": HELLO, "stream": True, "max_tokens": 100_000}
-        with self.client.stream("POST", PATH, json=body) as response:
-            assert response.status_code == 200
-            lines = response.iter_lines()
-            next(lines)
-            yield lines
-
-
-MakeService = Callable[..., Service]
-
-
-@pytest.fixture
-def make_service() -> Iterator[MakeService]:
-    with contextlib.ExitStack() as stack:
-
-        def make(model_dir: Path, load=None, **options) -> Service:
-            settings = InferenceSettings(
-                **{
-                    "port": 0,
-                    "site": "mac-1",
-                    "model_dir": model_dir,
-                    "model_name": "tiny",
-                    "max_answer_tokens": 100_000,
-                    "queue_timeout_s": DEADLINE_S,
-                    **options,
-                }
-            )
-            metrics = InferenceMetrics()
-            limits = EngineLimits(
-                settings.max_batch,
-                settings.max_queue,
-                settings.queue_timeout_s,
-                settings.stall_timeout_s,
-            )
-            engine = Engine(load or mlx_loader(model_dir, settings.max_batch), limits, metrics)
-            config = uvicorn.Config(
-                build_app(settings, engine, metrics, "openblas"),
-                port=0,
-                log_level="error",
-                timeout_graceful_shutdown=1,
-            )
-            server = uvicorn.Server(config)
-            thread = threading.Thread(target=server.run, daemon=True)
-            thread.start()
-
-            def stop() -> None:
-                server.should_exit = True
-                thread.join(DEADLINE_S)
-
-            stack.callback(stop)
-            wait_until(lambda: server.started, "the server listens")
-            port = server.servers[0].sockets[0].getsockname()[1]
-            client = stack.enter_context(
-                httpx.Client(
-                    base_url=f"http://127.0.0.1:{port}", timeout=DEADLINE_S, trust_env=False
-                )
-            )
-            wait_until(
-                lambda: client.get("/health").json()["status"] != "loading", "the model is loaded"
-            )
-            return Service(client)
-
-        yield make
+from tests.inference.inference_bench import SCRIPT, FailingDecoder, mlx_loader, wait_until
+from tests.inference.service_bench import HELLO, PATH
 
 
 def _events(response: httpx.Response) -> list[dict]:
@@ -140,7 +38,8 @@ def test_a_streamed_answer_is_the_same_text_in_chunks_and_ends_with_done(make_se
     assert "".join(pieces) == SCRIPT
     assert not any("\N{REPLACEMENT CHARACTER}" in piece for piece in pieces)
     assert [chunk["choices"][0]["finish_reason"] for chunk in chunks[-2:]] == [None, "stop"]
-    assert chunks[-1]["usage"] == whole["usage"]
+    told = ("prompt_tokens", "completion_tokens", "total_tokens")
+    assert [chunks[-1]["usage"][key] for key in told] == [whole["usage"][key] for key in told]
     assert len({chunk["id"] for chunk in chunks}) == 1
 
 
@@ -163,6 +62,7 @@ def test_health_and_models_name_site_and_model(make_service, script_dir):
             "model": "tiny",
             "model_version": None,
             "blas": "openblas",
+            "services": {},
         },
     )
     assert [model["id"] for model in client.get("/v1/models").json()["data"]] == ["tiny"]
@@ -171,11 +71,14 @@ def test_health_and_models_name_site_and_model(make_service, script_dir):
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        ({"messages": [{"role": "user", "content": "a " * 99}]}, (400, "prompt_too_long", "64")),
-        ({"messages": []}, (422, "invalid_request", "messages")),
-        ({"messages": HELLO, "stop": ["x"]}, (422, "invalid_request", "stop")),
-        ({"messages": HELLO, "max_tokens": 0}, (422, "invalid_request", "max_tokens")),
-        ({"messages": HELLO, "model": "gpt"}, (404, "unknown_model", "tiny")),
+        (
+            {"messages": [{"role": "user", "content": "a " * 99}]},
+            (400, "context_length_exceeded", "64"),
+        ),
+        ({"messages": []}, (400, "invalid_request", "messages")),
+        ({"messages": HELLO, "logprobs": True}, (400, "invalid_request", "logprobs")),
+        ({"messages": HELLO, "max_tokens": 0}, (400, "invalid_request", "max_tokens")),
+        ({"messages": HELLO, "model": "gpt"}, (404, "model_not_found", "tiny")),
     ],
 )
 def test_a_bad_request_is_a_problem_that_names_what_is_wrong(
@@ -250,6 +153,20 @@ def test_when_the_worker_dies_streams_end_with_an_error_and_health_is_503(
     assert "Retry-After" in refused.headers
 
 
+def test_a_client_may_wait_less_than_the_queue_lets_it(make_service, endless_dir):
+    service = make_service(endless_dir, max_batch=1)
+    with service.endless():
+        answer = service.client.post(
+            PATH, json={"messages": HELLO, "max_tokens": 2}, headers={"X-Queue-Timeout-S": "0.2"}
+        )
+        assert (answer.status_code, answer.json()["code"]) == (503, "queue_timeout")
+        assert "0.2 seconds" in answer.json()["detail"]
+    refused = service.client.post(
+        PATH, json={"messages": HELLO}, headers={"X-Queue-Timeout-S": "soon"}
+    )
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request")
+
+
 def test_the_metrics_count_the_tokens_the_answers_report(make_service, script_dir):
     service = make_service(script_dir)
     usages = [service.ask().json()["usage"] for _ in range(3)]
@@ -260,3 +177,6 @@ def test_the_metrics_count_the_tokens_the_answers_report(make_service, script_di
     assert service.value("inference_generated_tokens_total") == generated
     assert service.value("inference_time_to_first_token_seconds_count") == 3
     assert service.value("inference_time_per_output_token_seconds_count") == generated - 3
+    assert service.value("inference_batch_size_sum") == generated
+    assert service.value("inference_step_seconds_total") > 0
+    assert service.value("inference_answer_tokens_per_second_count") == 3

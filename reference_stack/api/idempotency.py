@@ -1,0 +1,113 @@
+"""Writes that may be sent again: the first answer is stored with what it tells of.
+
+The record of key and answer is written by the same transaction as the write, so either both are
+there or neither. Sent again, the request gets that answer (with ``Idempotency-Replayed: true``);
+another request under the same key is refused (422). Keys belong to the clinician who used them, and
+are kept for `KEPT` at least. Notes and document versions are older than this table: their key is
+the row's own id, to the same effect.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import Header
+from psycopg.types.json import Jsonb
+from starlette.requests import Request
+from starlette.responses import Response
+
+from reference_stack.api.access import Access, audited_write
+from reference_stack.api.connections import FailoverConnection
+from reference_stack.api.database import WriteLane
+from reference_stack.api.problems import KEY_REUSED, NOT_AUTHENTICATED, ProblemError
+from reference_stack.api.services import Services
+
+IdempotencyKey = Annotated[
+    UUID, Header(description="chosen by the client; the same for every repetition of a request")
+]
+KEPT: Final = "7 days"
+
+# The lock gives a replay a commit of its own, which waits for synchronous replication like the
+# first: a plain SELECT could acknowledge what is on one node only.
+SELECT: Final = """
+SELECT fingerprint, status, headers, body FROM idempotency_record
+WHERE clinician_id = %s AND key = %s FOR KEY SHARE
+"""
+INSERT: Final = """
+INSERT INTO idempotency_record (clinician_id, key, fingerprint, status, headers, body)
+VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+"""
+FORGET: Final = f"DELETE FROM idempotency_record WHERE recorded_at < now() - interval '{KEPT}'"  # noqa: S608
+# A second request under the same key meets the first one's row at its own insert at the latest,
+# then finds it.
+TRIES: Final = 3
+
+
+@dataclass(frozen=True)
+class StoredAnswer:
+    """An answer as it was first given."""
+
+    body: bytes
+    status: int = 201
+    media_type: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class _SameKeyMeanwhileError(Exception):
+    """Another transaction stored this key after ours had looked for it."""
+
+
+def fingerprint_of(request: Request, content: bytes) -> str:
+    """Method, path, query, ``If-Match`` and body: what makes two requests the same."""
+    url = request.url
+    seen = request.headers.get("If-Match", "")
+    head = f"{request.method} {url.path}?{url.query}\n{seen}\n".encode()
+    return hashlib.sha256(head + content).hexdigest()
+
+
+async def write_once(
+    services: Services, access: Access, request: Request,
+    operation: Callable[[FailoverConnection], Awaitable[StoredAnswer]], *,
+    key: UUID, content: bytes = b"", lane: WriteLane = "write",
+) -> Response:  # fmt: skip
+    """Run the operation under its key, or give the answer it gave before.
+
+    Raises what the operation raises, and `ProblemError` for a key of another request.
+    """
+    if access.clinician is None:
+        raise ProblemError(NOT_AUTHENTICATED)
+    owner = access.clinician.id
+    fingerprint = fingerprint_of(request, content)
+
+    async def within(connection: FailoverConnection) -> tuple[StoredAnswer, bool]:
+        cursor = await connection.execute(SELECT, (owner, key))
+        row: tuple[Any, ...] | None = await cursor.fetchone()
+        if row is not None:
+            if row[0] != fingerprint:
+                raise ProblemError(KEY_REUSED, f"Idempotency-Key {key}")
+            headers = dict(row[2])
+            media_type = headers.pop("Content-Type")
+            return StoredAnswer(bytes(row[3]), row[1], media_type, headers), True
+        answer = await operation(connection)
+        stored = {**answer.headers, "Content-Type": answer.media_type}
+        cursor = await connection.execute(
+            INSERT, (owner, key, fingerprint, answer.status, Jsonb(stored), answer.body)
+        )
+        if cursor.rowcount == 0:
+            raise _SameKeyMeanwhileError
+        return answer, False
+
+    for last in (False,) * (TRIES - 1) + (True,):
+        try:
+            answer, is_replayed = await audited_write(services, access, within, lane=lane)
+            break
+        except _SameKeyMeanwhileError:
+            if last:
+                raise
+    headers = {"Idempotency-Replayed": "true"} if is_replayed else {}
+    return Response(
+        answer.body, answer.status, headers={**answer.headers, **headers},
+        media_type=answer.media_type,
+    )  # fmt: skip

@@ -1,0 +1,115 @@
+"""Documents and images of some inpatients, stored through the API as a clinician would.
+
+Every upload's idempotency key depends on hospital, patient and file alone: an upload that was
+interrupted is repeated without making anything twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+import httpx
+
+from reference_stack.errors import StackError
+from reference_stack.hospital.clinicians import clinician_password, generate_clinicians
+from reference_stack.hospital.images import MODALITIES, dicom, medical_image, png
+from reference_stack.hospital.letters import summary_pdf
+from reference_stack.hospital.notes import TEAM
+from reference_stack.hospital.population import hospital_blocks
+
+Progress = Callable[[int, int], None]
+ATTEMPTS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One document as the API takes it."""
+
+    key: UUID
+    patient_id: UUID
+    title: str
+    content_type: str
+    content: bytes
+
+
+def uploads(seed: int, patients: int, stays: int, *, as_of: datetime) -> Iterator[Upload]:
+    """A letter, a DICOM file and its picture for each of the first `stays` inpatients."""
+    left = stays
+    for block in hospital_blocks(seed, patients, as_of=as_of):
+        for number, stay in enumerate(block.stays[:left]):
+            patient = stay.patient
+            notes = [note for note in block.notes if note.patient_id == patient.id]
+            modality = MODALITIES[number % len(MODALITIES)]
+            image = medical_image(seed, patient, modality, stay.admitted_at)
+            made = (
+                ("Resumo do prontuário", "application/pdf", summary_pdf(patient, notes, as_of)),
+                (f"{image.title}, imagem", "image/png", png(image)),
+                (image.title, "application/dicom", dicom(image)),
+            )
+            for title, content_type, content in made:
+                name = f"prontuario:{seed}:{patient.id}:{as_of.isoformat()}:{content_type}"
+                key = uuid5(NAMESPACE_URL, name)
+                yield Upload(key, patient.id, title, content_type, content)
+        left -= min(left, len(block.stays))
+        if not left:
+            return
+
+
+def upload_documents(
+    client: httpx.Client, secret: str, *, seed: int, patients: int, stays: int, as_of: datetime,
+    progress: Progress | None = None,
+) -> int:  # fmt: skip
+    """Store them; returns how many were new.
+
+    Args:
+        client: Of the API, with its base URL.
+        secret: What clinicians' passwords are derived from.
+        seed: Names the hospital, which is loaded.
+        patients: How many of it are loaded.
+        stays: How many inpatients get documents.
+        as_of: As the hospital was loaded.
+        progress: Told of each document.
+
+    Raises:
+        StackError: when the API refuses, or does not answer after `ATTEMPTS`.
+    """
+    physician = next(
+        person for person in generate_clinicians(seed, TEAM) if person.role == "physician"
+    )
+    password = clinician_password(secret, physician.username)
+    credentials = {"username": physician.username, "password": password}
+    answer = _ask(client, "POST", "/v1/login", json=credentials)
+    headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+    new = 0
+    for done, upload in enumerate(uploads(seed, patients, stays, as_of=as_of), start=1):
+        answer = _ask(
+            client, "POST", f"/v1/patients/{upload.patient_id}/documents",
+            params={"title": upload.title}, content=upload.content,
+            headers={
+                **headers, "Idempotency-Key": str(upload.key), "Content-Type": upload.content_type,
+            },
+        )  # fmt: skip
+        new += answer.status_code == httpx.codes.CREATED
+        if progress is not None:
+            progress(done, 3 * stays)
+    return new
+
+
+def _ask(client: httpx.Client, method: str, path: str, **content: object) -> httpx.Response:
+    reason = ""
+    for _ in range(ATTEMPTS):
+        try:
+            answer = client.request(method, path, **content)  # type: ignore[arg-type]
+        except httpx.HTTPError as error:
+            reason = str(error) or repr(error)
+            continue
+        if answer.is_success:
+            return answer
+        reason = f"{answer.status_code}: {answer.text[:300]}"
+        if not answer.is_server_error:
+            break
+    raise StackError(f"{method} {path}: {reason}")

@@ -1,0 +1,142 @@
+"""POST /v1/chat/completions."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from reference_stack.inference.answer import Answer, engine_unavailable
+from reference_stack.inference.engine import Engine
+from reference_stack.inference.generation import (
+    Delta,
+    Finished,
+    GenerationRequest,
+    UnusableConversationError,
+)
+from reference_stack.inference.jobs import UnavailableError
+from reference_stack.inference.schemas import ANY_MODEL, AnswerFrame, ChatRequest
+from reference_stack.inference.settings import InferenceSettings
+from reference_stack.serving.leaving import (
+    ClientGoneError,
+    client_gone,
+    patience_s,
+    unless_client_leaves,
+)
+from reference_stack.serving.problem import Problem, bad_request
+
+
+class AnswerStream(StreamingResponse):
+    """Server-sent events that cancel their answer however they end."""
+
+    def __init__(self, answer: Answer, events: AsyncIterator[str]) -> None:
+        super().__init__(
+            events, media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+        )
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the events; ends early when the client leaves."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._answer.close()
+
+
+def chat_routes(settings: InferenceSettings, engine: Engine) -> APIRouter:
+    """The chat endpoint over `engine`."""
+    router = APIRouter()
+
+    @router.post("/v1/chat/completions")
+    async def chat(body: ChatRequest, request: Request) -> Response:
+        generation = _generation_request(body, settings, engine)
+        frame = AnswerFrame(
+            id=f"chatcmpl-{uuid.uuid4().hex}", created=int(time.time()), model=settings.model_name
+        )
+        answer = Answer(engine, generation, patience_s(request))
+        try:
+            if not body.stream:
+                text, finished = await unless_client_leaves(request, _whole(answer))
+                return JSONResponse(frame.completion(text, finished))
+            # The status line waits for the first token, so that an error can still be one.
+            first = await unless_client_leaves(request, answer.next())
+            return AnswerStream(answer, _events(answer, first, frame))
+        except ClientGoneError:
+            answer.close()
+            return client_gone()
+        except BaseException:
+            answer.close()
+            raise
+
+    return router
+
+
+def _generation_request(
+    body: ChatRequest, settings: InferenceSettings, engine: Engine
+) -> GenerationRequest:
+    if body.model not in {None, ANY_MODEL, settings.model_name}:
+        raise Problem(
+            HTTPStatus.NOT_FOUND,
+            "model_not_found",
+            f"model: {body.model!r} is not served here, allowed are {settings.model_name!r} and "
+            f"{ANY_MODEL!r}",
+            param="model",
+        )
+    try:
+        decoder = engine.decoder
+    except UnavailableError as error:
+        raise engine_unavailable(error.state, str(error)) from error
+    try:
+        prompt = decoder.encode_chat([message.turn() for message in body.messages])
+    except UnusableConversationError as error:
+        raise bad_request("unusable_conversation", f"messages: {error}", "messages") from error
+    if not 0 < len(prompt) <= settings.max_prompt_tokens:
+        raise bad_request(
+            "context_length_exceeded",
+            f"the prompt has {len(prompt)} tokens, allowed are 1 to {settings.max_prompt_tokens}",
+            "messages",
+        )
+    longest = settings.max_answer_tokens
+    return GenerationRequest(
+        prompt=prompt,
+        max_tokens=min(body.max_completion_tokens or body.max_tokens or longest, longest),
+        temperature=body.temperature or 0.0,
+        top_p=1.0 if body.top_p is None else body.top_p,
+        seed=body.seed,
+        stop=body.stops,
+    )
+
+
+async def _whole(answer: Answer) -> tuple[str, Finished]:
+    pieces = []
+    while isinstance(event := await answer.next(), Delta):
+        pieces.append(event.text)
+    return "".join(pieces), event
+
+
+async def _events(
+    answer: Answer, first: Delta | Finished, frame: AnswerFrame
+) -> AsyncIterator[str]:
+    yield _data(frame.chunk({"role": "assistant", "content": ""}))
+    event = first
+    try:
+        while isinstance(event, Delta):
+            if event.text:
+                yield _data(frame.chunk({"content": event.text}))
+            event = await answer.next()
+    except Problem as problem:
+        # The status line is gone: the error is an event, and there is no [DONE].
+        yield "event: error\n" + _data(problem.document())
+        return
+    yield _data(frame.last_chunk(event))
+    yield "data: [DONE]\n\n"
+
+
+def _data(document: dict[str, object]) -> str:
+    return f"data: {json.dumps(document, ensure_ascii=False)}\n\n"

@@ -1,0 +1,248 @@
+"""A bounded queue in front of one worker that takes several units of work at a time.
+
+A *job* is what a client asked for; it consists of *units* (a clip of speech: its windows of 30 s).
+Life of a job: waiting (until its first unit is taken, at most until its deadline) → running → done.
+Each turn takes a unit of every job, oldest job first, then second units while there is room; only
+units of one *kind* share a turn (the same language, say). A job can be given up at any moment: what
+was not taken yet is not done.
+
+Belongs to one event loop. Times are in seconds of that loop's clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from reference_stack.serving.child import ChildFailedError, RefusedError
+from reference_stack.serving.problem import Problem, bad_request, unavailable
+
+Unit = TypeVar("Unit")
+Result = TypeVar("Result")
+
+# Weight of the newest turn in the running mean of their durations.
+_SMOOTHING = 0.2
+_LONGEST_RETRY_AFTER_S = 60.0
+_AFTER_FAILURE_RETRY_S = 5.0
+
+
+@dataclass(frozen=True)
+class QueueLimits:
+    """`max_batch` units are done together; up to `max_queue` jobs wait behind those that run."""
+
+    max_batch: int
+    max_queue: int
+    queue_timeout_s: float
+
+
+class QueueObserver(Protocol):
+    """Told what happens, for metrics."""
+
+    def waited(self, seconds: float) -> None:
+        """A job's first unit was taken."""
+
+    def turn(self, units: int, seconds: float) -> None:
+        """A turn of so many units is done."""
+
+    def ended(self, outcome: str) -> None:
+        """A job left: done, cancelled, refused, or the code of its problem."""
+
+
+@dataclass(eq=False)
+class _Job(Generic[Unit, Result]):
+    kind: Hashable
+    left: list[tuple[int, Unit]]
+    results: list[Result | None]
+    done: asyncio.Future[None]
+    submitted_at: float
+    expiry: asyncio.TimerHandle | None = None
+    under_way: int = 0
+    started: bool = field(default=False)
+
+
+class WorkQueue(Generic[Unit, Result]):
+    """Feeds `perform` with batches of units."""
+
+    def __init__(
+        self,
+        perform: Callable[[Sequence[Unit]], Awaitable[Sequence[Result]]],
+        limits: QueueLimits,
+        observer: QueueObserver,
+    ) -> None:
+        """`perform` gives one result a unit, in order; see `child` for the errors it may raise."""
+        self._perform = perform
+        self._limits = limits
+        self._observer = observer
+        self._jobs: list[_Job[Unit, Result]] = []
+        self._turn: asyncio.Task[None] | None = None
+        self._mean_turn_s: float | None = None
+        self._draining = False
+
+    @property
+    def waiting(self) -> int:
+        """Jobs none of whose units was taken yet."""
+        return sum(not job.started for job in self._jobs)
+
+    @property
+    def running(self) -> int:
+        """Jobs that were begun and are not done."""
+        return len(self._jobs) - self.waiting
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits and nothing runs."""
+        return not self._jobs
+
+    @property
+    def _full(self) -> bool:
+        free_places = max(0, self._limits.max_batch - self.running)
+        return self.waiting >= self._limits.max_queue + free_places
+
+    def drain(self) -> None:
+        """Refuse new jobs from now on; those here go on."""
+        self._draining = True
+
+    async def do(
+        self,
+        units: Sequence[Unit],
+        *,
+        kind: Hashable = None,
+        patience_s: float | None = None,
+        admitted: bool = False,
+    ) -> list[Result]:
+        """The results of all units, in order. Cancelling the call gives the job up.
+
+        `admitted` jobs belong to something that was begun before and is bounded elsewhere: they
+        are taken while draining, and when the queue is full.
+
+        Raises Problem: 503 when the queue is full, the job waited too long (at most `patience_s`),
+        the service is shutting down, or the worker failed; 400 when the worker refuses the work.
+        """
+        if self._draining and not admitted:
+            self._observer.ended("draining")
+            raise unavailable("draining", "the service is shutting down")
+        if self._full and not admitted:
+            self._observer.ended("queue_full")
+            raise unavailable("queue_full", "all waiting places are taken", self._retry_after_s())
+        job = self._submit(units, kind, patience_s)
+        try:
+            await job.done
+        except Problem as problem:
+            self._observer.ended(problem.code)
+            raise
+        except asyncio.CancelledError:
+            self._observer.ended("cancelled")
+            raise
+        else:
+            self._observer.ended("done")
+            return [result for result in job.results if result is not None]
+        finally:
+            self._leave(job)
+
+    def _submit(
+        self, units: Sequence[Unit], kind: Hashable, patience_s: float | None
+    ) -> _Job[Unit, Result]:
+        loop = asyncio.get_running_loop()
+        job = _Job[Unit, Result](
+            kind, list(enumerate(units)), [None] * len(units), loop.create_future(), loop.time()
+        )
+        longest_s = min(self._limits.queue_timeout_s, patience_s or math.inf)
+        job.expiry = loop.call_later(longest_s, self._expire, job, longest_s)
+        if not units:
+            job.done.set_result(None)
+        self._jobs.append(job)
+        if self._turn is None:
+            self._turn = asyncio.create_task(self._take_turns())
+        return job
+
+    def _leave(self, job: _Job[Unit, Result]) -> None:
+        if job.expiry is not None:
+            job.expiry.cancel()
+        if job in self._jobs:
+            self._jobs.remove(job)
+
+    def _expire(self, job: _Job[Unit, Result], longest_s: float) -> None:
+        if not job.started and not job.done.done():
+            self._jobs.remove(job)
+            job.done.set_exception(
+                unavailable(
+                    "queue_timeout", f"no place within {longest_s:g} seconds", self._retry_after_s()
+                )
+            )
+
+    def _retry_after_s(self) -> float:
+        """When a place should be free: the turns ahead."""
+        ahead = sum(len(job.left) + job.under_way for job in self._jobs)
+        turns = math.ceil(ahead / self._limits.max_batch)
+        return min(turns * (self._mean_turn_s or 1.0), _LONGEST_RETRY_AFTER_S)
+
+    async def _take_turns(self) -> None:
+        try:
+            while batch := self._next_batch():
+                await self._do(batch)
+        finally:
+            self._turn = None
+
+    def _next_batch(self) -> list[tuple[_Job[Unit, Result], int, Unit]]:
+        batch: list[tuple[_Job[Unit, Result], int, Unit]] = []
+        kind: Hashable = None
+        while len(batch) < self._limits.max_batch:
+            before = len(batch)
+            for job in self._jobs:
+                if not job.left or job.done.done() or (batch and job.kind != kind):
+                    continue
+                if len(batch) == self._limits.max_batch:
+                    break
+                kind = job.kind
+                self._begin(job)
+                index, unit = job.left.pop(0)
+                job.under_way += 1
+                batch.append((job, index, unit))
+            if len(batch) == before:
+                break
+        return batch
+
+    def _begin(self, job: _Job[Unit, Result]) -> None:
+        if not job.started:
+            job.started = True
+            self._observer.waited(asyncio.get_running_loop().time() - job.submitted_at)
+
+    async def _do(self, batch: Sequence[tuple[_Job[Unit, Result], int, Unit]]) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        problem: Problem | None = unavailable("worker_failed", "the worker gave no answer")
+        results: Sequence[Result] = ()
+        try:
+            results = await self._perform([unit for _, _, unit in batch])
+            problem = None
+        except RefusedError as error:
+            problem = bad_request("unusable_input", str(error))
+        except ChildFailedError as error:
+            problem = unavailable(error.kind, str(error), _AFTER_FAILURE_RETRY_S)
+        finally:
+            # Whatever else went wrong, nobody waits for ever.
+            self._settle(batch, results, problem)
+            seconds = loop.time() - began
+            self._observer.turn(len(batch), seconds)
+            old_s = self._mean_turn_s
+            self._mean_turn_s = seconds if old_s is None else old_s + _SMOOTHING * (seconds - old_s)
+
+    @staticmethod
+    def _settle(
+        batch: Sequence[tuple[_Job[Unit, Result], int, Unit]],
+        results: Sequence[Result],
+        problem: Problem | None,
+    ) -> None:
+        for place, (job, index, _unit) in enumerate(batch):
+            job.under_way -= 1
+            if job.done.done():
+                continue
+            if problem is not None:
+                job.done.set_exception(problem)
+                continue
+            job.results[index] = results[place]
+            if not job.left and job.under_way == 0:
+                job.done.set_result(None)

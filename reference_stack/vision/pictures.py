@@ -1,0 +1,41 @@
+"""Bytes of a picture become pixels, within bounds."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from reference_stack.serving.child import RefusedError
+
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
+
+
+def read_picture(content: bytes, max_pixels: int, mode: str) -> Image.Image:
+    """The picture, turned as its EXIF says, in this mode (RGB, L).
+
+    Raises RefusedError: no picture, or too large (decided before it is decoded).
+    """
+    try:
+        with Image.open(io.BytesIO(content), formats=_FORMATS) as picture:
+            if picture.width * picture.height > max_pixels:
+                raise RefusedError(
+                    f"the picture has {picture.width} x {picture.height} pixels, allowed are "
+                    f"{max_pixels:,} in all"
+                )
+            return ImageOps.exif_transpose(picture).convert(mode)
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise RefusedError(
+            f"not a picture that can be read, allowed are {', '.join(_FORMATS)}: {error}"
+        ) from error
+
+
+def at_most(picture: Image.Image, side_px: int) -> tuple[NDArray[np.uint8], float]:
+    """Its pixels, made smaller if a side is longer, and by which factor (≤ 1)."""
+    factor = min(1.0, side_px / max(picture.size))
+    if factor < 1:
+        size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
+        picture = picture.resize(size, Image.Resampling.LANCZOS)
+    return np.asarray(picture, dtype=np.uint8), factor

@@ -1,0 +1,64 @@
+"""Clients by role on one API, and what tests ask its database."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import psycopg
+
+from reference_stack.api.audit_event import audit_key
+from reference_stack.api.audit_verify import TrailReport, verify_trail
+from reference_stack.api.permissions import Role
+from reference_stack.api.settings import ApiSettings
+from reference_stack.api.tokens import Clinician, issue_token, utc_now
+from tests.api.api_server import CLINICIAN, OTHERS, TOKEN_SECRET, Client
+from tests.api.postgres_server import PostgresServer
+
+KEY = audit_key(TOKEN_SECRET)
+
+
+def some_patient(number: int = 3) -> uuid.UUID:
+    return OTHERS[number].id
+
+
+def key() -> dict[str, str]:
+    return {"Idempotency-Key": str(uuid.uuid4())}
+
+
+@dataclass(frozen=True)
+class Ward:
+    """One API process; `as_role` are headers of a token of that role."""
+
+    client: Client
+    settings: ApiSettings
+    server: PostgresServer
+
+    def as_role(self, role: Role, clinician: uuid.UUID = CLINICIAN.id) -> dict[str, str]:
+        token = issue_token(self.settings, Clinician(clinician, "Somebody", role), utc_now())
+        return {"Authorization": f"Bearer {token}"}
+
+    def get(self, path: str, role: Role = "physician", **options: Any) -> httpx.Response:
+        headers = {**self.as_role(role), **options.pop("headers", {})}
+        return self.client.get(path, headers=headers, **options)
+
+    def post(self, path: str, role: Role = "physician", **options: Any) -> httpx.Response:
+        headers = {**key(), **self.as_role(role), **options.pop("headers", {})}
+        return self.client.post(path, headers=headers, **options)
+
+    def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        return self.server.execute(sql, *parameters, database="hospital")
+
+    def events_of(self, answer: httpx.Response) -> list[tuple[Any, ...]]:
+        """(actor role, patients, purpose, outcome, status) of the events of one request."""
+        return self.rows(
+            "SELECT actor_role, patients, purpose, outcome, status FROM audit_event "
+            "WHERE request_id = %s",
+            answer.headers["x-request-id"],
+        )
+
+    def verify(self, key: bytes | None = KEY, **options: Any) -> TrailReport:
+        with psycopg.connect(self.server.url("hospital"), autocommit=True) as connection:
+            return verify_trail(connection, key, **options)

@@ -1,0 +1,163 @@
+"""Live dictation over a real WebSocket, with a tiny random Whisper: the protocol, not the words."""
+
+import asyncio
+import contextlib
+import itertools
+import json
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from reference_stack.speech.audio import RATE
+from tests.inference.inference_bench import wait_until
+from tests.inference.service_bench import Service, served
+
+pytestmark = pytest.mark.servers
+
+RANDOM = np.random.default_rng(4)
+DEADLINE_S = 60
+
+
+def speech_like(seconds: float) -> bytes:
+    return (RANDOM.normal(size=round(seconds * RATE)) * 3000).astype("<i2").tobytes()
+
+
+PAUSE = bytes(RATE * 2)
+
+
+@pytest.fixture
+def dictations(make_service, whisper_dir):
+    def make(**options):
+        service = make_service(
+            speech={"model_dir": whisper_dir, "model_name": "toy", "dictation": options}
+        )
+        url = service.url.replace("http", "ws") + "/v1/audio/dictation"
+        return service, url
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def impatient(script_dir, whisper_dir) -> Iterator[tuple[Service, str]]:
+    """A service that several tests share; it takes short dictations only."""
+    rules = {"max_session_s": 1.5, "idle_timeout_s": 0.5}
+    speech = {"model_dir": whisper_dir, "model_name": "toy", "dictation": rules}
+    with served(script_dir, speech=speech) as service:
+        yield service, service.url.replace("http", "ws") + "/v1/audio/dictation"
+
+
+def run(coroutine):
+    return asyncio.run(asyncio.wait_for(coroutine, DEADLINE_S))
+
+
+async def rest(socket) -> list[dict]:
+    messages = []
+    with contextlib.suppress(ConnectionClosed):
+        while True:
+            messages.append(json.loads(await socket.recv()))
+    return messages
+
+
+async def dictate(url: str, *sent: bytes | dict) -> tuple[list[dict], int]:
+    async with connect(url, proxy=None) as socket:
+        for message in sent:
+            await socket.send(json.dumps(message) if isinstance(message, dict) else message)
+        return await rest(socket), socket.close_code
+
+
+def test_utterances_come_back_one_by_one_and_then_all_of_it(dictations):
+    service, url = dictations()
+    sounds = [speech_like(1.2), PAUSE, speech_like(1.5), PAUSE, speech_like(1.0)]
+    messages, code = run(
+        dictate(url, {"type": "start", "language": "en"}, *sounds, {"type": "end"})
+    )
+    assert (messages[0]["type"], messages[-1]["type"], code) == ("ready", "done", 1000)
+    finals = [message for message in messages if message["type"] == "final"]
+    assert [final["utterance"] for final in finals] == list(range(len(finals)))
+    assert finals[-1]["end_s"] == pytest.approx(5.7, abs=0.01)
+    assert all(one["end_s"] <= two["start_s"] for one, two in itertools.pairwise(finals))
+    assert messages[-1]["text"] == " ".join(final["text"] for final in finals)
+    wait_until(lambda: service.value("speech_dictations") == 0, "it is closed")
+
+
+def test_partial_texts_come_while_one_speaks(dictations):
+    _, url = dictations(partial_every_s=0.5)
+
+    async def speak() -> list[dict]:
+        async with connect(url, proxy=None) as socket:
+            await socket.recv()
+            await socket.send(speech_like(1.0))
+            partial = json.loads(await socket.recv())
+            await socket.send(speech_like(0.2))
+            await socket.send('{"type": "end"}')
+            return [partial, *await rest(socket)]
+
+    messages = run(speak())
+    assert (messages[0]["type"], messages[0]["utterance"]) == ("partial", 0)
+    assert messages[-1]["type"] == "done"
+
+
+def test_an_utterance_without_a_pause_is_cut_at_its_longest(dictations):
+    _, url = dictations(max_utterance_s=1.5)
+    messages, _ = run(dictate(url, speech_like(4.0), {"type": "end"}))
+    ends = [message["end_s"] for message in messages if message["type"] == "final"]
+    assert ends == [1.5, 3.0, 4.0]
+
+
+def test_silence_says_nothing(dictations):
+    _, url = dictations()
+    messages, code = run(dictate(url, PAUSE, PAUSE, {"type": "end"}))
+    assert [message["type"] for message in messages] == ["ready", "done"]
+    assert (messages[-1]["text"], code) == ("", 1000)
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        ([b"odd"], "invalid_audio"),
+        ([bytes(400_000)], "invalid_audio"),
+        ([{"type": "stop"}], "invalid_request"),
+        ([{"type": "start", "colour": "red"}], "invalid_request"),
+        ([speech_like(0.1), {"type": "start"}], "invalid_request"),
+        ([{"type": "start", "language": "x"}], "invalid_language"),
+        ([speech_like(1.0), speech_like(1.0), speech_like(1.0)], "too_long"),
+        ([], "idle"),
+    ],
+)
+def test_a_broken_rule_ends_the_dictation_with_its_reason(impatient, sent, code):
+    service, url = impatient
+    messages, closed = run(dictate(url, *sent))
+    assert messages[-1]["type"] == "error"
+    assert (messages[-1]["error"]["code"], closed) == (code, 1008)
+    wait_until(lambda: service.value("speech_dictations") == 0, "it is closed")
+
+
+def test_one_dictation_too_many_is_told_to_come_back(dictations):
+    service, url = dictations(max_sessions=1)
+
+    async def two() -> tuple[list[dict], int]:
+        async with connect(url, proxy=None) as first:
+            await first.recv()
+            return await dictate(url)
+
+    messages, closed = run(two())
+    assert (messages[-1]["error"]["code"], closed) == ("too_many_dictations", 1013)
+    assert messages[-1]["retry_after_s"] > 0
+    wait_until(lambda: service.value("speech_dictations") == 0, "both are closed")
+
+
+def test_a_client_that_vanishes_leaves_nothing_behind(dictations):
+    service, url = dictations()
+
+    async def vanish() -> None:
+        socket = await connect(url, proxy=None)
+        await socket.recv()
+        await socket.send(speech_like(1.0))
+        socket.transport.abort()
+
+    run(vanish())
+    wait_until(lambda: service.value("speech_dictations") == 0, "it is closed")
+    wait_until(lambda: service.value("speech_running_requests") == 0, "nothing runs")

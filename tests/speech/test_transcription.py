@@ -1,0 +1,164 @@
+"""Speech to text as HTTP, with a tiny random Whisper: shapes, bounds and failures, not words."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import openai
+import pytest
+
+from reference_stack.speech.audio import RATE, write_audio
+from tests.inference.inference_bench import SCRIPT, wait_until
+from tests.inference.service_bench import HELLO, PATH, Service, served
+
+pytestmark = pytest.mark.servers
+
+RANDOM = np.random.default_rng(4)
+CLIP = (RANDOM.normal(size=2 * RATE) * 0.1).astype(np.float32)
+WAV = write_audio(CLIP, RATE, "wav")
+
+
+@pytest.fixture
+def speech(make_service, whisper_dir):
+    def make(**options):
+        settings = {"model_dir": whisper_dir, "model_name": "whisper-toy-random", **options}
+        service = make_service(speech=settings)
+        url = f"{service.url}/v1"
+        return service, openai.OpenAI(base_url=url, api_key="none", max_retries=0)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def small(script_dir, whisper_dir) -> Iterator[openai.OpenAI]:
+    """A service that several tests share; it takes small files only."""
+    settings = {"model_dir": whisper_dir, "model_name": "whisper-toy-random"}
+    with served(script_dir, speech={**settings, "max_upload_bytes": 200_000}) as service:
+        yield openai.OpenAI(base_url=f"{service.url}/v1", api_key="none", max_retries=0)
+
+
+def worker(service: Service) -> int:
+    """The worker's process id."""
+    return service.services[0]._worker.pid
+
+
+def test_every_format_of_openai_s_that_is_offered(speech):
+    service, client = speech()
+    assert service.client.get("/health").json()["services"] == {"speech-to-text": "idle"}
+    ask = client.audio.transcriptions.create
+    options = {"model": "whisper-toy-random", "file": ("clip.wav", WAV), "language": "en"}
+    plain = ask(**options)
+    text = ask(**options, response_format="text")
+    verbose = ask(**options, response_format="verbose_json")
+    assert plain.usage.seconds == 2.0
+    assert text.strip() == plain.text.strip()
+    assert (verbose.language, verbose.duration) == ("en", 2.0)
+    assert service.client.get("/health").json()["services"] == {"speech-to-text": "ready"}
+    assert service.value("speech_real_time_factor_count") == 3
+    assert service.value("speech_audio_seconds_total") == pytest.approx(6)
+    assert [model.id for model in client.models.list()] == ["tiny", "whisper-toy-random"]
+
+
+def test_silence_is_no_words_and_no_work(speech):
+    service, client = speech()
+    silence = write_audio(np.zeros(RATE, np.float32), RATE, "wav")
+    answer = client.audio.transcriptions.create(model="default", file=("s.wav", silence))
+    assert answer.text == ""
+    assert service.client.get("/health").json()["services"] == {"speech-to-text": "idle"}
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "code", "names"),
+    [
+        ({"language": "pt"}, 400, "unusable_input", "pt"),
+        ({"language": "klingon"}, 400, "invalid_language", "klingon"),
+        ({"model": "whisper-1"}, 404, "model_not_found", "whisper-toy-random"),
+        ({"file": ("clip.wav", b"hello")}, 400, "unusable_audio", "sound"),
+        ({"file": ("clip.wav", bytes(300_000))}, 413, "too_large", "200,000"),
+        ({"response_format": "srt"}, 400, "invalid_request", "response_format"),
+        ({"temperature": 2}, 400, "invalid_request", "temperature"),
+    ],
+)
+def test_what_can_not_be_done_is_a_clear_error(small, change, status, code, names):
+    with pytest.raises(openai.APIStatusError, match=names) as found:
+        small.audio.transcriptions.create(
+            **{"model": "default", "file": ("clip.wav", WAV), "language": "en", **change}
+        )
+    assert (found.value.status_code, found.value.code) == (status, code)
+
+
+def test_clips_that_come_together_are_heard_together(speech):
+    service, client = speech(max_batch=4)
+    client.audio.transcriptions.create(model="default", file=("clip.wav", WAV))
+    os.kill(worker(service), signal.SIGSTOP)
+    texts: list[str] = []
+
+    def ask() -> None:
+        answer = client.audio.transcriptions.create(model="default", file=("clip.wav", WAV))
+        texts.append(answer.text)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    threads[0].start()
+    wait_until(lambda: service.value("speech_running_requests") == 1, "one is being heard")
+    for thread in threads[1:]:
+        thread.start()
+    wait_until(lambda: service.value("speech_queue_length") == 3, "three wait")
+    os.kill(worker(service), signal.SIGCONT)
+    for thread in threads:
+        thread.join(60)
+    assert len(texts) == 4
+    # The first alone (twice: the warming one too), then three at once.
+    assert service.value("speech_batch_size_sum") == 5
+    assert service.value("speech_batch_size_count") == 3
+
+
+def test_a_worker_that_dies_fails_its_clip_and_the_chat_never_notices(speech):
+    service, client = speech()
+    client.audio.transcriptions.create(model="default", file=("clip.wav", WAV))
+    pid = worker(service)
+    os.kill(pid, signal.SIGSTOP)
+    failures: list[openai.APIStatusError] = []
+
+    def ask() -> None:
+        try:
+            client.audio.transcriptions.create(model="default", file=("clip.wav", WAV))
+        except openai.APIStatusError as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    wait_until(lambda: service.value("speech_running_requests") == 1, "it is being heard")
+    # While the worker hangs, chats are answered as ever.
+    chat = service.client.post(PATH, json={"messages": HELLO}).json()
+    assert chat["choices"][0]["message"]["content"] == SCRIPT
+    os.kill(pid, signal.SIGKILL)
+    thread.join(60)
+    assert [(error.status_code, error.code) for error in failures] == [(503, "worker_failed")]
+    assert service.client.get("/health").json()["services"] == {"speech-to-text": "failed"}
+    again = client.audio.transcriptions.create(model="default", file=("clip.wav", WAV))
+    assert again.usage.seconds == 2.0
+    assert worker(service) != pid
+
+
+def test_a_client_that_leaves_gives_up_its_place(speech):
+    service, client = speech(max_batch=1, max_queue=1)
+    client.audio.transcriptions.create(model="default", file=("clip.wav", WAV))
+    os.kill(worker(service), signal.SIGSTOP)
+    impatient = client.with_options(timeout=0.3)
+    for _ in range(3):  # one runs, one waits, and each leaves before the next comes
+        with pytest.raises(openai.APITimeoutError):
+            impatient.audio.transcriptions.create(model="default", file=("clip.wav", WAV))
+        wait_until(lambda: service.value("speech_queue_length") == 0, "it left the queue")
+    os.kill(worker(service), signal.SIGCONT)
+    wait_until(lambda: service.value("speech_running_requests") == 0, "the worker is free")
+    assert service.value('speech_requests_total{outcome="cancelled"}') == 3
+
+
+def test_no_weights_is_an_error_that_says_so(speech, tmp_path):
+    service, client = speech(model_dir=tmp_path, preload=True)
+    with pytest.raises(openai.InternalServerError, match=r"lacks config\.json"):
+        client.audio.transcriptions.create(model="default", file=("clip.wav", WAV))
+    assert service.client.get("/health").json()["services"] == {"speech-to-text": "failed"}
+    assert service.client.get("/health").status_code == 200
