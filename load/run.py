@@ -23,11 +23,14 @@ Progress = Callable[[str], None]
 
 #: Beyond the ramp, for a machine that is busy with 200 logins.
 SPAWN_GRACE_S = 60.0
-_USERNAMES = "SELECT username FROM clinician ORDER BY right(username, 4), username"
+_USERNAMES = """
+    SELECT username FROM clinician WHERE role IN ('physician', 'nurse')
+    ORDER BY right(username, 4), username
+"""
 
 
 def clinician_usernames(handle: StackHandle) -> list[str]:
-    """Accounts of the stack's clinicians, in the order in which the hospital numbers them.
+    """Accounts of the physicians and nurses, in the order in which the hospital numbers them.
 
     Raises:
         LoadError: when the database does not answer.

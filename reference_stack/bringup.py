@@ -9,6 +9,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -17,13 +18,15 @@ from psycopg import sql
 from architecture.design import Design
 from evidence.record import json_document
 from reference_stack.addresses import Reservation, runtime_folder
+from reference_stack.api.audit_owner import entrust
 from reference_stack.api.migrate import migrate
-from reference_stack.edge.shared_address import as_far_as_possible
 from reference_stack.edge.tls import make_certificates
 from reference_stack.errors import StackError, StackNotRunningError
 from reference_stack.handle import StackHandle
+from reference_stack.hospital.notes import TEAM
 from reference_stack.hospital.seed import seed_hospital
 from reference_stack.monitoring.database import prepare_database as prepare_monitoring
+from reference_stack.possible import as_far_as_possible
 from reference_stack.preconditions import clear, require_fit_machine
 from reference_stack.render import render
 from reference_stack.rendering import (
@@ -265,6 +268,11 @@ def _prepare_database(handle: StackHandle, seed: int, progress: Progress) -> Non
         patients=PATIENTS,
         clinicians=handle.design.workload.users,
         seed=seed,
+        support_staff=True,
+        records=handle.design.workload.users >= TEAM,
+        as_of=datetime.now(UTC),
     )
+    with psycopg.connect(handle.database_dsn(), autocommit=True) as connection:
+        entrust(connection, DATABASE_USER)
     if handle.design.sites_with("monitoring"):
         prepare_monitoring(handle.database_dsn(), read_secret(handle.directory, "monitoring"))

@@ -31,7 +31,11 @@ APT_PACKAGES = {
     "redis-exporter": ("prometheus-redis-exporter",),
     "espeak-ng": ("espeak-ng",),
     "ip": ("iproute2",),
+    "chromium": ("chromium",),
+    "chromedriver": ("chromium-driver",),
 }
+#: Programs that only the tests of the web client need.
+BROWSER = ("chromium", "chromedriver")
 WHEEL_REQUIREMENTS = Path(__file__).parents[1] / "requirements" / "binaries.txt"
 _POLICY = Path("/usr/sbin/policy-rc.d")
 
@@ -41,8 +45,8 @@ def missing_programs() -> list[str]:
     return [name for name in binaries.REQUIRED if binaries.find(name) is None]
 
 
-def install_missing(progress: Progress) -> None:
-    """Install what is missing, from the first source that has it.
+def install_missing(progress: Progress, *, browser: bool = False) -> None:
+    """Install what is missing, from the first source that has it; a browser only when asked for.
 
     Raises:
         PreconditionError: when something is still missing afterwards, naming it.
@@ -54,6 +58,8 @@ def install_missing(progress: Progress) -> None:
             wanted.append("openblas")
         if shutil.which("ip") is None:
             wanted.append("ip")
+        if browser:
+            wanted += [name for name in BROWSER if shutil.which(name) is None]
         if wanted:
             _apt(wanted, progress)
     if missing_programs():

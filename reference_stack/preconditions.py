@@ -49,31 +49,28 @@ def require_fit_machine(
             programs[name] = binary.path
     _require_disk(directory)
     reservation = _free_instance(design, instance)
-    model = ensure_model(design.inference.model, model_cache(), progress)
+    models = {name: ensure_model(name, model_cache(), progress) for name in models_of(design)}
     found = Programs(
         paths=programs,
         postgresql=programs["postgres"].resolve().parent,
-        model=model,
-        companions=companion_models(design, progress),
+        model=models.pop(design.inference.model),
+        companions=models,
     )
     return found, reservation
 
 
-def companion_models(design: Design, progress: Progress) -> dict[str, Path]:
-    """The folders of the models beside the language model that some site serves, by name.
+def models_of(design: Design) -> list[str]:
+    """Names of the models that the stack of ``design`` runs, the language model first.
 
     Voices are programs of the machine and have none.
-
-    Raises:
-        reference_stack.models.errors.ModelError: when a model can't be had.
     """
-    wanted = {
+    companions = {
         companion.model
         for name, companion in design.companions.items()
         if name in COMPANIONS_WITH_MODELS
         and any(name in design.sites[site].services for site in companion.sites)
     }
-    return {name: ensure_model(name, model_cache(), progress) for name in sorted(wanted)}
+    return [design.inference.model, *sorted(companions)]
 
 
 def existing_parent(directory: Path) -> Path:

@@ -14,6 +14,8 @@ GRACEFUL_STOP_S = 5
 #: Longer than any balancer keeps an idle connection (it purges its pool after seconds): when the
 #: server closes first, a request that is on its way meets a closed connection.
 KEEP_ALIVE_S = 300
+#: Of a WebSocket: ten seconds of dictated sound.
+MESSAGE_LIMIT_BYTES = 320_000
 
 
 def main() -> int:
@@ -43,6 +45,7 @@ def main() -> int:
         forwarded_allow_ips=list(settings.trusted_proxies),
         timeout_graceful_shutdown=GRACEFUL_STOP_S,
         timeout_keep_alive=KEEP_ALIVE_S,
+        ws_max_size=MESSAGE_LIMIT_BYTES,
     )
     return 0
 

@@ -7,17 +7,18 @@ the audit middleware makes the event.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, TypeVar
 from uuid import UUID, uuid4
 
 from fastapi import Depends, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security.utils import get_authorization_scheme_param
 from starlette.requests import HTTPConnection
 
 from reference_stack.api.audit_event import AuditEvent, new_event
 from reference_stack.api.connections import FailoverConnection
 from reference_stack.api.database import WriteLane
-from reference_stack.api.permissions import PERMISSIONS, Permission
+from reference_stack.api.permissions import PERMISSIONS, WEBSOCKET, Permission
 from reference_stack.api.problems import (
     NOT_AUTHENTICATED,
     NOT_FOUND,
@@ -30,15 +31,30 @@ from reference_stack.api.tokens import Clinician, Token, read_token, utc_now
 
 Result = TypeVar("Result")
 
-_bearer = HTTPBearer(auto_error=False)
+#: A browser can set no header on a WebSocket, but name subprotocols: one is this with the token.
+TOKEN_SUBPROTOCOL: Final = "bearer."  # noqa: S105 - where a token follows, no token
+
+
+class _Bearer(HTTPBearer):
+    """The token of the ``Authorization`` header, or of a WebSocket's subprotocols."""
+
+    async def __call__(self, request: HTTPConnection) -> HTTPAuthorizationCredentials | None:
+        scheme, token = get_authorization_scheme_param(request.headers.get("Authorization"))
+        if scheme.lower() == "bearer" and token:
+            return HTTPAuthorizationCredentials(scheme=scheme, credentials=token)
+        for name in request.scope.get("subprotocols", []):
+            if name.startswith(TOKEN_SUBPROTOCOL):
+                token = name.removeprefix(TOKEN_SUBPROTOCOL)
+                return HTTPAuthorizationCredentials(scheme="Bearer", credentials=token)
+        return None
+
+
+_bearer = _Bearer(auto_error=False, scheme_name="HTTPBearer")
 
 
 @dataclass
 class Access:
-    """One request as the audit trail will tell it.
-
-    `recorded` is set once the event of what was done is in the database, with what was done.
-    """
+    """One request as the audit trail will tell it; `recorded` once the trail has its event."""
 
     site: str
     permission: Permission
@@ -76,13 +92,14 @@ async def authorize(
     """
     scope = connection.scope
     path = getattr(scope.get("route"), "path", "")
-    permission = PERMISSIONS.get((scope.get("method", ""), path))
+    method = scope.get("method", WEBSOCKET)
+    permission = PERMISSIONS.get((method, path))
     if permission is None:
         raise ProblemError(NOT_FOUND)
     access = Access(
         site=services.settings.site,
         permission=permission,
-        route=f"{scope['method']} {path}",
+        route=f"{method} {_told(path, scope['path_params'])}",
         request_id=scope["state"]["request_id"],
     )
     in_emergency = services.settings.mode == "emergency"
@@ -111,6 +128,11 @@ async def _token(
     token = read_token(services.settings, credentials.credentials)
     await services.sessions.admit(token, unlimited=permission.unlimited)
     return token
+
+
+def _told(path: str, parameters: dict[str, object]) -> str:
+    """The route's template, with the clinician whose account it is about: patients stand apart."""
+    return path.replace("{clinician_id}", str(parameters.get("clinician_id"))[:36])
 
 
 def _patient_of(parameters: dict[str, object]) -> UUID | None:
@@ -147,12 +169,13 @@ async def audited_write(
     access: Access,
     operation: Callable[[FailoverConnection], Awaitable[Result]],
     *,
-    status: int = 201,
+    status_of: Callable[[Result], int],
     lane: WriteLane = "write",
 ) -> Result:
     """Run a writing operation and store its audit event in the same transaction.
 
-    The operation may run twice, see `database.Database`.
+    ``status_of`` gives the HTTP status that the operation's result is answered with. The operation
+    may run twice, see `database.Database`.
     """
     event_id = uuid4()
     event: AuditEvent | None = None
@@ -161,7 +184,7 @@ async def audited_write(
         nonlocal event
         async with connection.transaction():
             result = await operation(connection)
-            event = access.event(status, event_id)
+            event = access.event(status_of(result), event_id)
             await services.trail.insert(connection, event)
         return result
 
@@ -169,6 +192,13 @@ async def audited_write(
     if event is not None:
         note_recorded(services, access, event)
     return result
+
+
+async def record(services: Services, access: Access, status: int) -> None:
+    """Make the event of an access safe, unless it is; raises `AuditUnavailableError`."""
+    if access.permission.audited and not access.recorded:
+        await services.trail.append(access.event(status))
+        access.recorded = True
 
 
 def note_recorded(services: Services, access: Access, event: AuditEvent) -> None:

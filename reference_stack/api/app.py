@@ -1,20 +1,28 @@
 """The API as an ASGI application: routes, error documents, and the life of what they share."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
+from functools import partial
+from typing import Any
 
-from fastapi import Depends, FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi import Depends, FastAPI
+from fastapi.exceptions import (
+    RequestValidationError,
+    ValidationException,
+    WebSocketRequestValidationError,
+)
+from fastapi.routing import APIWebSocketRoute, iter_route_contexts
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
-from starlette.staticfiles import StaticFiles
+from starlette.websockets import WebSocket
 
-from reference_stack import web
 from reference_stack.api import (
     alerts,
+    audio,
     audit_routes,
     chat,
+    dictation,
     documents,
     exchanges,
     faces,
@@ -50,7 +58,7 @@ from reference_stack.api.metrics import Metrics
 from reference_stack.api.middleware import SiteMiddleware
 from reference_stack.api.openapi import PROBLEM_RESPONSES, route_name
 from reference_stack.api.passwords import PasswordVerifier
-from reference_stack.api.permissions import PERMISSIONS
+from reference_stack.api.permissions import PERMISSIONS, WEBSOCKET
 from reference_stack.api.problems import (
     AUDIT_UNAVAILABLE,
     DATABASE_UNAVAILABLE,
@@ -67,9 +75,12 @@ from reference_stack.api.report_worker import ReportWorker
 from reference_stack.api.services import Services
 from reference_stack.api.sessions import Sessions
 from reference_stack.api.settings import ApiSettings
+from reference_stack.api.sockets import refuse
 from reference_stack.api.status import status_router
 from reference_stack.api.tokens import utc_now
 from reference_stack.cache.client import CacheClient
+from reference_stack.serving.leaving import client_gone
+from reference_stack.web import mount_web
 
 FAILURES: dict[type[Exception], ProblemKind] = {
     DatabaseUnavailableError: DATABASE_UNAVAILABLE,
@@ -93,12 +104,13 @@ ROUTES = (
     alerts,
     chat,
     exchanges,
+    audio,
+    dictation,
     fhir_people,
     fhir_routes,
     audit_routes,
     health,
 )
-WEB_FOLDER = Path(web.__file__).parent / "static"
 
 
 def create_app(settings: ApiSettings) -> FastAPI:
@@ -143,7 +155,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
             limits=limits,
             lookups=LookupCache(cache, metrics, settings.token_secret),
             trail=trail,
-            places=EmergencyPlaces(settings.emergency_users, metrics),
+            places=EmergencyPlaces(settings.emergency_users, metrics, watchers=settings.watchers),
         )
         worker = ReportWorker(services)
         app.state.services = services
@@ -151,7 +163,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         await cache.start()
         await sessions.start()
         await trail.start()
-        if settings.report_worker and settings.mode == "normal" and settings.documents_urls:
+        if settings.report_worker and settings.mode == "normal":
             worker.start()
         try:
             yield
@@ -181,7 +193,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         app.include_router(module.router)
     app.include_router(status_router(settings))
     _demand_permissions(app)
-    _serve_web_client(app, settings.web_folder or WEB_FOLDER)
+    mount_web(app)
     _answer_errors_with_problems(app)
     return app
 
@@ -190,41 +202,55 @@ def _demand_permissions(app: FastAPI) -> None:
     """Refuse to start with a route that nobody decided about, or a line without its route."""
     described = app.openapi()["paths"]
     routes = {(method.upper(), path) for path, methods in described.items() for method in methods}
+    routes |= {
+        (WEBSOCKET, str(route.path))
+        for route in iter_route_contexts(app.routes)
+        if isinstance(route.original_route, APIWebSocketRoute)
+    }
     if routes != PERMISSIONS.keys():
         odd = ", ".join(sorted(" ".join(route) for route in routes ^ PERMISSIONS.keys()))
         raise RuntimeError(f"routes and permissions.PERMISSIONS do not agree about: {odd}")
 
 
-def _serve_web_client(app: FastAPI, folder: Path) -> None:
-    if folder.is_dir():
-        app.mount("/app", StaticFiles(directory=folder, html=True), name="web client")
-
-
 def _answer_errors_with_problems(app: FastAPI) -> None:
-    @app.exception_handler(ProblemError)
-    async def answer_problem(_request: Request, error: ProblemError) -> Response:
-        return problem_response(error)
+    def answering(kind: type[Exception], problem_of: Callable[[Any], ProblemError]) -> None:
+        async def answer(connection: HTTPConnection, error: Exception) -> Any:
+            problem = problem_of(error)
+            if isinstance(connection, WebSocket):
+                await refuse(connection, problem)
+                return None
+            response = problem_response(problem)
+            if isinstance(error, HTTPException):
+                response.headers.update(error.headers or {})
+            return response
 
-    @app.exception_handler(RequestValidationError)
-    async def answer_invalid(_request: Request, error: RequestValidationError) -> Response:
-        detail = "; ".join(
-            f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()
-        )
-        return problem_response(ProblemError(INVALID_REQUEST, detail))
+        app.add_exception_handler(kind, answer)
 
-    @app.exception_handler(HTTPException)
-    async def answer_framework(_request: Request, error: HTTPException) -> Response:
-        """Errors of the framework itself: no such route, method not allowed."""
-        is_missing = error.status_code == NOT_FOUND.status
-        kind = (
-            NOT_FOUND if is_missing else ProblemKind("about:blank", error.status_code, error.detail)
-        )
-        response = problem_response(ProblemError(kind))
-        response.headers.update(error.headers or {})
-        return response
+    async def nobody_listens(_request: Request, _error: Exception) -> Response:
+        return client_gone()
 
-    async def answer_failure(_request: Request, error: Exception) -> Response:
-        return problem_response(ProblemError(FAILURES[type(error)], str(error)))
+    answering(ProblemError, lambda error: error)
+    answering(RequestValidationError, _invalid)
+    answering(WebSocketRequestValidationError, _invalid)
+    answering(HTTPException, _of_the_framework)
+    for failure, kind in FAILURES.items():
+        answering(failure, partial(_failed, kind))
+    app.add_exception_handler(ClientDisconnect, nobody_listens)
 
-    for failure in FAILURES:
-        app.add_exception_handler(failure, answer_failure)
+
+def _invalid(error: ValidationException) -> ProblemError:
+    detail = "; ".join(
+        f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()
+    )
+    return ProblemError(INVALID_REQUEST, detail)
+
+
+def _of_the_framework(error: HTTPException) -> ProblemError:
+    """No such route, method not allowed, a body that is too large."""
+    if error.status_code == NOT_FOUND.status:
+        return ProblemError(NOT_FOUND)
+    return ProblemError(ProblemKind("about:blank", error.status_code, error.detail))
+
+
+def _failed(kind: ProblemKind, error: Exception) -> ProblemError:
+    return ProblemError(kind, str(error))

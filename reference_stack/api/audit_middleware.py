@@ -1,7 +1,8 @@
 """No answer about a patient leaves before its event is safe, whatever the route and the outcome.
 
 The beginning of the answer is held back until `AuditTrail.append` returns. Requests that were
-stopped before anybody was known (401) and those that the table does not audit pass.
+stopped before anybody was known (401) and those that the table does not audit pass. A WebSocket's
+event is recorded by its route, before it is accepted.
 """
 
 import contextlib
@@ -9,7 +10,7 @@ import logging
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from reference_stack.api.access import Access
+from reference_stack.api.access import Access, record
 from reference_stack.api.audit_trail import AuditUnavailableError
 from reference_stack.api.problems import AUDIT_UNAVAILABLE, INTERNAL, ProblemError, problem_response
 from reference_stack.api.services import Services
@@ -55,7 +56,6 @@ class AuditMiddleware:
 
 async def _record(scope: Scope, status: int) -> None:
     access: Access | None = scope["state"].get("access")
-    if access is None or not access.permission.audited or access.recorded:
-        return
-    services: Services = scope["app"].state.services
-    await services.trail.append(access.event(status))
+    if access is not None:
+        services: Services = scope["app"].state.services
+        await record(services, access, status)

@@ -7,7 +7,8 @@ Files of a process that died are taken over by the next one in the same folder.
 import logging
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from uuid import uuid4
 
@@ -40,17 +41,55 @@ class Spool:
             finally:
                 os.close(descriptor)
 
-    def take(self) -> tuple[list[Path], list[AuditEvent]]:
-        """All files and their events; what is appended from now on goes to another file."""
-        with self._lock:
-            self._current = None
-            paths = sorted(self._folder.glob("*.jsonl")) if self._folder.is_dir() else []
-        return paths, [event for path in paths for event in _events(path)]
+    def oldest(self) -> Path | None:
+        """The file to bring away next; None when there is none.
 
-    def discard(self, paths: Sequence[Path]) -> None:
-        """Remove files whose events are safe elsewhere."""
-        for path in paths:
+        While there are others the one that is written to stays, so that a long outage fills one
+        file and not one for each attempt to bring them away.
+        """
+        with self._lock:
+            paths = sorted(self._folder.glob("*.jsonl"), key=_age) if self._folder.is_dir() else []
+            others = [path for path in paths if path != self._current]
+            if not others:
+                self._current = None
+                return paths[0] if paths else None
+            return others[0]
+
+    def discard(self, path: Path) -> None:
+        """Remove a file whose events are safe elsewhere; one that was damaged is set aside."""
+        damaged = sum(event is None for event in _lines(path))
+        if damaged:
+            aside = path.with_suffix(".damaged")
+            logger.error("%d events that cannot be read stay in %s", damaged, aside)
+            path.rename(aside)
+        else:
             path.unlink(missing_ok=True)
+
+
+def events_of(path: Path, batch: int) -> Iterator[list[AuditEvent]]:
+    """The events of a file that can be read, at most ``batch`` at a time."""
+    events = (event for event in _lines(path) if event is not None)
+    while found := list(islice(events, batch)):
+        yield found
+
+
+def _lines(path: Path) -> Iterator[AuditEvent | None]:
+    """Each whole line's event, None for what is none.
+
+    A last line without an end was cut off by a crash and never acknowledged to anybody.
+    """
+    with path.open("rb") as file:
+        for line in file:
+            if not line.endswith(b"\n"):
+                return
+            try:
+                yield AuditEvent.from_canonical(line)
+            except ValueError:
+                yield None
+
+
+def _age(path: Path) -> tuple[int, str]:
+    return path.stat().st_mtime_ns, path.name
 
 
 def _write_whole(descriptor: int, line: bytes) -> None:
@@ -68,20 +107,3 @@ def _flush_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _events(path: Path) -> list[AuditEvent]:
-    """The file's events. A last line without an end was never acknowledged to anybody."""
-    lines = path.read_bytes().split(b"\n")
-    if lines[-1]:
-        logger.warning("%s: an event cut off by a crash is left out", path)
-    found = []
-    for number, line in enumerate(lines[:-1], start=1):
-        try:
-            found.append(AuditEvent.from_canonical(line))
-        except ValueError as error:
-            # Kept for a person to look at: it must not stop the others.
-            logger.error("%s:%d: %s", path, number, error)  # noqa: TRY400 - no traceback needed
-            with path.with_suffix(".damaged").open("ab") as damaged:
-                damaged.write(line + b"\n")
-    return found

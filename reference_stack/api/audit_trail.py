@@ -18,11 +18,11 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from reference_stack.api.audit_event import FIELDS, INSERT, AuditEvent, signature_of
 from reference_stack.api.audit_seal import Chain
-from reference_stack.api.audit_spool import Spool
+from reference_stack.api.audit_spool import Spool, events_of
 from reference_stack.api.connections import FailoverConnection
 from reference_stack.api.database import (
     Database,
@@ -33,6 +33,8 @@ from reference_stack.api.database import (
 from reference_stack.api.metrics import Metrics
 
 logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 #: How long a request waits for the database to take its event before the disk does. B-17 gives a
 #: request in an emergency 500 ms.
@@ -49,11 +51,15 @@ SWEEP_EVERY_S: Final = 60.0
 AWAY = (DatabaseUnavailableError, DatabaseReadOnlyError, WriteOutcomeUnknownError)
 
 #: Events without a seal that their own process had time enough to seal. Looked for since ten
-#: minutes before the last seal of somebody else: nothing older can be left.
+#: minutes before this process's last search or, in its first, before the last seal of somebody
+#: else: nothing older can be left.
 ORPHANS: Final = f"""
 WITH since AS (
-    SELECT coalesce(max(sealed_at), '-infinity'::timestamptz) - interval '10 minutes' AS at
-    FROM audit_seal WHERE chain <> %(chain)s
+    SELECT coalesce(
+        %(swept_at)s::timestamptz,
+        (SELECT max(sealed_at) FROM audit_seal WHERE chain <> %(chain)s),
+        '-infinity'
+    ) - interval '10 minutes' AS at
 ), sealed AS (
     SELECT unnest(members) AS id FROM audit_seal, since
     WHERE sealed_at >= since.at - interval '10 minutes'
@@ -96,6 +102,7 @@ class AuditTrail:
         # Events of an earlier life on this disk are brought over first.
         self._spooled = spool is not None
         self._is_direct = True
+        self._swept_at: datetime | None = None
         self._task: asyncio.Task[None] | None = None
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="audit-spool")
 
@@ -146,9 +153,8 @@ class AuditTrail:
     async def _to_disk(self, event: AuditEvent) -> None:
         if self._spool is None:
             raise AuditUnavailableError("no folder to keep audit events in")
-        loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(self._disk, self._spool.append, event)
+            await self._on_disk(self._spool.append, event)
         except OSError as error:
             raise AuditUnavailableError(f"the disk does not take audit events: {error}") from error
         self._spooled = True
@@ -214,20 +220,24 @@ class AuditTrail:
         """Bring spooled events to the database."""
         if self._spool is None:
             return
-        spool, loop = self._spool, asyncio.get_running_loop()
+        spool, shipped = self._spool, 0
         self._spooled = False
         try:
-            paths, events = await loop.run_in_executor(self._disk, spool.take)
-            for start in range(0, len(events), BATCH):
-                await self._store(events[start : start + BATCH])
-            await loop.run_in_executor(self._disk, spool.discard, paths)
+            while (path := await self._on_disk(spool.oldest)) is not None:
+                batches = events_of(path, BATCH)
+                while (events := await self._on_disk(next, batches, None)) is not None:
+                    await self._store(events)
+                    shipped += len(events)
+                await self._on_disk(spool.discard, path)
         except BaseException:
             self._spooled = True
             raise
-        if events:
-            logger.warning(
-                "%d audit events were brought from the disk to the database", len(events)
-            )
+        if shipped:
+            logger.warning("%d audit events were brought from the disk to the database", shipped)
+
+    async def _on_disk(self, work: Callable[..., Result], *arguments: object) -> Result:
+        """Run what waits for the disk in the one thread that does so."""
+        return await asyncio.get_running_loop().run_in_executor(self._disk, work, *arguments)
 
     async def _store(self, events: Sequence[AuditEvent]) -> None:
         now = self._now()
@@ -243,20 +253,25 @@ class AuditTrail:
 
     async def _sweep(self) -> None:
         """Seal what a process that died left; an event without a good signature stays bare."""
+        began = self._now()
+        values = {"chain": self._chain.chain, "swept_at": self._swept_at}
 
         async def find(connection: FailoverConnection) -> list[tuple[object, ...]]:
-            cursor = await connection.execute(ORPHANS, {"chain": self._chain.chain})
-            return await cursor.fetchall()
+            return await (await connection.execute(ORPHANS, values)).fetchall()
 
-        rows = await self._database.read(find)
-        events = [
-            AuditEvent.from_row(row)
-            for row in rows
-            if self._is_genuine(AuditEvent.from_row(row), row)
-        ]
+        try:
+            rows = await self._database.read(find)
+        except DatabaseUnavailableError as error:
+            # Nobody waits for it, and it says nothing about whether events can be stored.
+            logger.info("the search for events without a seal: %s", error)
+            return
+        found = [(AuditEvent.from_row(row), row) for row in rows]
+        events = [event for event, row in found if self._is_genuine(event, row)]
         if events:
             logger.warning("%d audit events without a seal were found", len(events))
             await self._store(events)
+        if len(rows) < BATCH:
+            self._swept_at = began
 
     def _is_genuine(self, event: AuditEvent, row: tuple[object, ...]) -> bool:
         digest, signature = row[-2:]

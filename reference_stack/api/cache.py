@@ -1,8 +1,8 @@
 """A short-lived cache of patient look-ups.
 
 What is cached are answers to ``GET /v1/patients`` and ``GET /v1/patients/{id}``, as bytes, for
-`LOOKUP_TTL_S`. No route of this API changes a patient, so age is the only way they can be wrong;
-a route that will must call `LookupCache.forget`. Notes are never cached: a clinician must see the
+`LOOKUP_TTL_S`. A route that changes a patient must call `LookupCache.forget`; age is then the only
+way an answer can be wrong. Notes are never cached: a clinician must see the
 note a colleague wrote a second ago.
 
 An answer belongs to the role it was given to: another role's key is another key. Keys are keyed

@@ -30,15 +30,13 @@ from reference_stack.api.database import (
 from reference_stack.api.inference_client import (
     Answer,
     InferenceBrokenError,
-    InferenceRefusedError,
-    InferenceUnavailableError,
+    inference_problems,
 )
 from reference_stack.api.models import ChatRequest
 from reference_stack.api.problems import (
     DATABASE_UNAVAILABLE,
     INFERENCE_BROKEN,
     INFERENCE_REFUSED,
-    INFERENCE_UNAVAILABLE,
     OUTCOME_UNKNOWN,
     READ_ONLY,
     ProblemError,
@@ -46,6 +44,7 @@ from reference_stack.api.problems import (
     problem_document,
 )
 from reference_stack.api.services import Services, ServicesDependency
+from reference_stack.serving.leaving import ClientGoneError, client_gone, unless_client_leaves
 
 router = APIRouter()
 logger = logging.getLogger(__name__)
@@ -60,8 +59,6 @@ DISCLAIMERS: Final = {
         "é um dispositivo médico nem um diagnóstico: a decisão é do profissional de saúde."
     ),
 }
-# nginx's convention for a client that went away; nobody receives it, the metrics show it.
-CLIENT_CLOSED_REQUEST: Final = 499
 
 NOT_SAVED: Final[dict[type[Exception], ProblemKind]] = {
     DatabaseUnavailableError: DATABASE_UNAVAILABLE,
@@ -109,6 +106,7 @@ class _Exchange:
                 lambda connection: exchanges.save(
                     connection, key, self.clinician, self.question, answer
                 ),
+                status_of=lambda _: 200,
             )  # fmt: skip
         except tuple(NOT_SAVED) as error:
             logger.warning("an exchange was not saved: %s", error)
@@ -170,42 +168,17 @@ async def chat(
         return _stream(_replay(exchange, saved))
     messages = await exchange.messages()
     limit = services.settings.chat_max_answer_tokens
-    beginning = asyncio.create_task(
-        services.inference.begin_answer(
-            messages, max_tokens=min(question.max_tokens or limit, limit)
-        )
-    )
-    if await _client_left_before(beginning, request):
-        return Response(status_code=CLIENT_CLOSED_REQUEST)
     try:
-        answer = beginning.result()
-    except InferenceUnavailableError as error:
-        raise ProblemError(
-            INFERENCE_UNAVAILABLE, str(error), retry_after_s=error.retry_after_s
-        ) from error
-    except InferenceRefusedError as error:
-        raise ProblemError(INFERENCE_REFUSED, str(error)) from error
+        with inference_problems(INFERENCE_REFUSED):
+            answer = await unless_client_leaves(
+                request,
+                services.inference.begin_answer(
+                    messages, max_tokens=min(question.max_tokens or limit, limit)
+                ),
+            )
+    except ClientGoneError:
+        return client_gone()
     return _stream(_events(answer, exchange))
-
-
-async def _client_left_before(beginning: asyncio.Task[Answer], request: Request) -> bool:
-    """Wait for the answer's beginning; if the client leaves first, cancel it and return true."""
-    leaving = asyncio.create_task(_disconnection(request))
-    try:
-        await asyncio.wait({beginning, leaving}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        leaving.cancel()
-        if not beginning.done():
-            beginning.cancel()
-    if beginning.cancelling():
-        await asyncio.wait({beginning})
-        return True
-    return False
-
-
-async def _disconnection(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _stream(events: AsyncIterator[bytes]) -> Response:

@@ -1,5 +1,6 @@
 """The client side of a site's document service."""
 
+import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -58,14 +59,14 @@ class DocumentStore:
             receipt = Receipt.model_validate_json(answer.content)
         except ValidationError as error:
             raise ProblemError(DOCUMENTS_UNAVAILABLE, "an answer that is no receipt") from error
-        if receipt.record.sha256 != sha256_of(content):
+        if receipt.record.sha256 != await asyncio.to_thread(sha256_of, content):
             raise ProblemError(DOCUMENTS_UNAVAILABLE, "the stored copy is another content")
         return receipt
 
     async def content(self, document: UUID, version: UUID, sha256: str) -> bytes:
         """A version's bytes, which must be those the metadata names."""
         answer = await self._ask("GET", f"/documents/{document}/versions/{version}")
-        if sha256_of(answer.content) != sha256:
+        if await asyncio.to_thread(sha256_of, answer.content) != sha256:
             raise ProblemError(DOCUMENT_LOST, f"version {version} has other bytes than it had")
         return answer.content
 

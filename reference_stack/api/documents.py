@@ -43,7 +43,7 @@ from reference_stack.api.services import Services, ServicesDependency
 
 router = APIRouter()
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
 def _versions(text: str) -> tuple[UUID, ...]:
@@ -203,5 +203,6 @@ async def _store(
         lambda connection: document_rows.insert_version(
             connection, receipt.record, patient_id=patient_id, author=clinician, title=title
         ),
+        status_of=lambda stored: 201 if stored[1] else 200,
     )  # fmt: skip
     return DocumentReceipt(version=version, durability=receipt.durability), is_new

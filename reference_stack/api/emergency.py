@@ -2,11 +2,12 @@
 
 A clinician holds a place from the first request until `IDLE_S` after the last one, or until the
 log-out. Critical alerts need no place, nor does logging in: whoever has none can still call for
-help. Places are counted by one process, which is all that an emergency site runs.
+help. Accounts that only watch the system take nobody's place. Places are counted by one process,
+which is all that an emergency site runs.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 from uuid import UUID
 
@@ -18,12 +19,14 @@ IDLE_S: Final = 120.0
 
 
 class EmergencyPlaces:
-    """At most ``limit`` clinicians; ``clock`` gives seconds that never go back."""
+    """At most ``limit`` clinicians beside the ``watchers``; ``clock`` never goes back (seconds)."""
 
     def __init__(
-        self, limit: int, metrics: Metrics, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+        self, limit: int, metrics: Metrics, clock: Callable[[], float] = time.monotonic, *,
+        watchers: Collection[UUID] = (),
+    ) -> None:  # fmt: skip
         self.limit = limit
+        self._watchers = frozenset(watchers)
         self._metrics = metrics
         self._clock = clock
         self._seen: dict[UUID, float] = {}
@@ -33,6 +36,8 @@ class EmergencyPlaces:
 
         Raises `ProblemError` (503), which says when the longest idle place will be free.
         """
+        if clinician in self._watchers:
+            return
         now = self._clock()
         if clinician not in self._seen and len(self._seen) >= self.limit:
             self._seen = {one: at for one, at in self._seen.items() if now - at < IDLE_S}

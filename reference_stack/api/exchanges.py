@@ -84,15 +84,22 @@ async def save(
     connection: FailoverConnection, key: UUID, clinician: Clinician, question: ChatRequest,
     answer: str,
 ) -> None:  # fmt: skip
-    """Save an exchange; safe to repeat."""
+    """Save an exchange; safe to repeat.
+
+    Raises `ProblemError` when another answer was saved under the key meanwhile: this one is not
+    what the clinician will find.
+    """
+    answer = answer.replace("\x00", "")
     with references_checked(question.patient_id):
-        await connection.execute(
+        cursor = await connection.execute(
             INSERT,
             (
                 *(key, conversation_of(question, key), clinician.id, question.patient_id),
-                *(question.message, answer.replace("\x00", "")),
+                *(question.message, answer),
             ),
         )
+    if cursor.rowcount == 0 and await saved_answer(connection, key, clinician, question) != answer:
+        raise ProblemError(KEY_REUSED, "another answer was saved meanwhile: ask again to see it")
 
 
 @router.get("/v1/conversations/{conversation_id}")

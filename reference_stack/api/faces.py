@@ -23,11 +23,8 @@ from reference_stack.api.auth import AuthenticatedClinician
 from reference_stack.api.bodies import checked_content_type, read_body
 from reference_stack.api.connections import FailoverConnection
 from reference_stack.api.idempotency import IdempotencyKey, StoredAnswer, write_once
-from reference_stack.api.inference_client import (
-    FaceEmbedding,
-    InferenceRefusedError,
-    InferenceUnavailableError,
-)
+from reference_stack.api.inference_client import inference_problems
+from reference_stack.api.inference_models import FaceEmbedding
 from reference_stack.api.login import login_answer
 from reference_stack.api.models import Document, LoginAnswer
 from reference_stack.api.paging import (
@@ -41,7 +38,6 @@ from reference_stack.api.paging import (
 from reference_stack.api.problems import (
     CLINICIAN_NOT_FOUND,
     FACE_UNKNOWN,
-    INFERENCE_UNAVAILABLE,
     INVALID_REQUEST,
     NO_FACE,
     ProblemError,
@@ -119,14 +115,19 @@ async def login_by_face(
 ) -> LoginAnswer:
     """Log in with a picture (JPEG or PNG) of exactly one face. No liveness detection."""
     address = request.client.host if request.client is not None else ""
-    await services.limits.begin_face_login(address)
-    found = await _embedding(request, services)
+    await services.limits.check_address(address)
+    try:
+        found = await _embedding(request, services)
+    except ProblemError as error:
+        if error.kind is NO_FACE:
+            await services.limits.face_was_wrong(address)
+        raise
     face = np.asarray(found.embedding, dtype=np.float32)
     rows = await fetch(services, SELECT_FACES, (found.model, len(face)))
     # A few hundred embeddings take well under a millisecond, yet the loop serves others meanwhile.
     best = await asyncio.to_thread(_match, face, rows, services.settings.face_threshold)
     if best is None:
-        await services.limits.face_was_unknown(address)
+        await services.limits.face_was_wrong(address)
         raise ProblemError(FACE_UNKNOWN)
     return login_answer(services, access, Clinician(*best[:3]))
 
@@ -144,14 +145,8 @@ async def _embedding(request: Request, services: Services) -> FaceEmbedding:
     if content_type not in {"image/jpeg", "image/png"}:
         raise ProblemError(INVALID_REQUEST, "Content-Type: image/jpeg or image/png is needed")
     picture = await read_body(request, PICTURE_LIMIT_BYTES)
-    try:
+    with inference_problems(NO_FACE):
         found = await services.inference.face_embedding(picture, content_type)
-    except InferenceUnavailableError as error:
-        raise ProblemError(
-            INFERENCE_UNAVAILABLE, str(error), retry_after_s=error.retry_after_s
-        ) from error
-    except InferenceRefusedError as error:
-        raise ProblemError(NO_FACE, str(error)) from error
     if found.faces != 1 or found.embedding is None:
         raise ProblemError(NO_FACE, f"{found.faces} faces were found")
     return found

@@ -1,10 +1,11 @@
 """Writes that may be sent again: the first answer is stored with what it tells of.
 
 The record of key and answer is written by the same transaction as the write, so either both are
-there or neither. Sent again, the request gets that answer (with ``Idempotency-Replayed: true``);
-another request under the same key is refused (422). Keys belong to the clinician who used them, and
-are kept for `KEPT` at least. Notes and document versions are older than this table: their key is
-the row's own id, to the same effect.
+there or neither. The key comes first in it: a second request under the same key waits for the first
+one's end before it does anything. Sent again, the request gets that answer (with
+``Idempotency-Replayed: true``); another request under the same key is refused (422). Keys belong to
+the clinician who used them, and are kept for `KEPT` at least. Notes and document versions are older
+than this table: their key is the row's own id, to the same effect.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 from uuid import UUID
 
+import orjson
 from fastapi import Header
 from psycopg.types.json import Jsonb
 from starlette.requests import Request
@@ -29,20 +31,21 @@ IdempotencyKey = Annotated[
 ]
 KEPT: Final = "7 days"
 
+CLAIM: Final = """
+INSERT INTO idempotency_record (clinician_id, key, fingerprint, status, headers, body)
+VALUES (%s, %s, %s, 0, '{}', '') ON CONFLICT DO NOTHING
+"""
+KEEP: Final = """
+UPDATE idempotency_record SET status = %s, headers = %s, body = %s
+WHERE clinician_id = %s AND key = %s
+"""
 # The lock gives a replay a commit of its own, which waits for synchronous replication like the
 # first: a plain SELECT could acknowledge what is on one node only.
 SELECT: Final = """
 SELECT fingerprint, status, headers, body FROM idempotency_record
 WHERE clinician_id = %s AND key = %s FOR KEY SHARE
 """
-INSERT: Final = """
-INSERT INTO idempotency_record (clinician_id, key, fingerprint, status, headers, body)
-VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
-"""
 FORGET: Final = f"DELETE FROM idempotency_record WHERE recorded_at < now() - interval '{KEPT}'"  # noqa: S608
-# A second request under the same key meets the first one's row at its own insert at the latest,
-# then finds it.
-TRIES: Final = 3
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,6 @@ class StoredAnswer:
     status: int = 201
     media_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
-
-
-class _SameKeyMeanwhileError(Exception):
-    """Another transaction stored this key after ours had looked for it."""
 
 
 def fingerprint_of(request: Request, content: bytes) -> str:
@@ -82,32 +81,35 @@ async def write_once(
     fingerprint = fingerprint_of(request, content)
 
     async def within(connection: FailoverConnection) -> tuple[StoredAnswer, bool]:
-        cursor = await connection.execute(SELECT, (owner, key))
-        row: tuple[Any, ...] | None = await cursor.fetchone()
-        if row is not None:
-            if row[0] != fingerprint:
-                raise ProblemError(KEY_REUSED, f"Idempotency-Key {key}")
-            headers = dict(row[2])
-            media_type = headers.pop("Content-Type")
-            return StoredAnswer(bytes(row[3]), row[1], media_type, headers), True
+        claimed = await connection.execute(CLAIM, (owner, key, fingerprint))
+        if claimed.rowcount == 0:
+            cursor = await connection.execute(SELECT, (owner, key))
+            return _replayed(access, key, fingerprint, await cursor.fetchone()), True
         answer = await operation(connection)
         stored = {**answer.headers, "Content-Type": answer.media_type}
-        cursor = await connection.execute(
-            INSERT, (owner, key, fingerprint, answer.status, Jsonb(stored), answer.body)
-        )
-        if cursor.rowcount == 0:
-            raise _SameKeyMeanwhileError
+        await connection.execute(KEEP, (answer.status, Jsonb(stored), answer.body, owner, key))
         return answer, False
 
-    for last in (False,) * (TRIES - 1) + (True,):
-        try:
-            answer, is_replayed = await audited_write(services, access, within, lane=lane)
-            break
-        except _SameKeyMeanwhileError:
-            if last:
-                raise
+    answer, is_replayed = await audited_write(
+        services, access, within, status_of=lambda result: result[0].status, lane=lane
+    )
     headers = {"Idempotency-Replayed": "true"} if is_replayed else {}
     return Response(
         answer.body, answer.status, headers={**answer.headers, **headers},
         media_type=answer.media_type,
     )  # fmt: skip
+
+
+def _replayed(
+    access: Access, key: UUID, fingerprint: str, row: tuple[Any, ...] | None
+) -> StoredAnswer:
+    # No row: the key was forgotten between the two statements.
+    if row is None or row[0] != fingerprint:
+        raise ProblemError(KEY_REUSED, f"Idempotency-Key {key}")
+    headers = dict(row[2])
+    answer = StoredAnswer(bytes(row[3]), row[1], headers.pop("Content-Type"), headers)
+    # An answer about a patient whom the path does not name, names them so.
+    if answer.media_type == "application/json" and answer.body:
+        patient = orjson.loads(answer.body).get("patient_id")
+        access.concerns(*([UUID(patient)] if patient else []))
+    return answer

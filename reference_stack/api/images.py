@@ -14,10 +14,7 @@ from reference_stack.api.clinical_rows import columns
 from reference_stack.api.connections import FailoverConnection
 from reference_stack.api.documents import find_version
 from reference_stack.api.idempotency import IdempotencyKey, StoredAnswer, write_once
-from reference_stack.api.inference_client import (
-    InferenceRefusedError,
-    InferenceUnavailableError,
-)
+from reference_stack.api.inference_client import inference_problems
 from reference_stack.api.models import Document
 from reference_stack.api.problems import (
     IMAGE_UNREADABLE,
@@ -84,14 +81,8 @@ async def analyse(
     except _NotYetError:
         pass
     content = await services.documents.content(document_id, version_id, version.sha256)
-    try:
+    with inference_problems(IMAGE_UNREADABLE):
         findings = await services.inference.analyse_image(content, version.content_type)
-    except InferenceUnavailableError as error:
-        raise ProblemError(
-            INFERENCE_UNAVAILABLE, str(error), retry_after_s=error.retry_after_s
-        ) from error
-    except InferenceRefusedError as error:
-        raise ProblemError(IMAGE_UNREADABLE, str(error)) from error
 
     async def store(connection: FailoverConnection) -> StoredAnswer:
         with references_checked(version.patient_id):
@@ -99,7 +90,7 @@ async def analyse(
                 INSERT.encode(),
                 (
                     *(uuid4(), version.patient_id, clinician.id, document_id, version_id),
-                    *(Jsonb(findings.model_dump(mode="json")), findings.summary or NOTICE),
+                    *(Jsonb(findings.model_dump(mode="json")), findings.conclusion),
                 ),
             )
         row = await cursor.fetchone()

@@ -1,19 +1,30 @@
-"""The client side of a site's inference service: one answer as a stream of chunks."""
+"""The client side of a site's inference service: chat, speech, faces and images."""
 
 import logging
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any, Self, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, Self, TypeVar
 
 import httpx
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import WebSocketException
+
+from reference_stack.api.inference_models import FaceEmbedding, ImageFindings
+from reference_stack.api.problems import INFERENCE_UNAVAILABLE, ProblemError, ProblemKind
 
 logger = logging.getLogger(__name__)
 
 Reply = TypeVar("Reply", bound=BaseModel)
 
 CONNECT_TIMEOUT_S = 2.0
+#: What the service calls whatever model it serves: a client whose next request may be another
+#: site's can't name one.
+ANY_MODEL: Final = "default"
+#: The service's longest messages are a few words; this is far beyond them.
+MAX_MESSAGE_BYTES: Final = 256 * 1024
 _LINE_END = re.compile(rb"\r\n|\n|\r(?!\Z)")
 
 
@@ -31,6 +42,19 @@ class InferenceRefusedError(Exception):
 
 class InferenceBrokenError(Exception):
     """An answer was begun and did not reach its end."""
+
+
+@contextmanager
+def inference_problems(refused: ProblemKind) -> Iterator[None]:
+    """Raise what inference does as `ProblemError`: 503 if it is away, ``refused`` if it won't."""
+    try:
+        yield
+    except InferenceUnavailableError as error:
+        raise ProblemError(
+            INFERENCE_UNAVAILABLE, str(error), retry_after_s=error.retry_after_s
+        ) from error
+    except InferenceRefusedError as error:
+        raise ProblemError(refused, str(error)) from error
 
 
 async def event_payloads(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
@@ -59,24 +83,6 @@ def _declares_error(payload: bytes) -> bool:
     except orjson.JSONDecodeError:
         return True
     return isinstance(document, dict) and bool(document.get("error"))
-
-
-class FaceEmbedding(BaseModel):
-    """``embedding`` is null unless there is exactly one face."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    embedding: tuple[float, ...] | None
-    faces: int = Field(ge=0)
-    model: str = "unknown"
-
-
-class ImageFindings(BaseModel):
-    """What was measured; ``summary`` in one sentence, the rest as the service names it."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    summary: str = ""
 
 
 class Answer:
@@ -122,6 +128,7 @@ class InferenceClient:
 
     def __init__(self, url: str, *, model: str | None, idle_timeout_s: float) -> None:
         self._model = {"model": model} if model else {}
+        self._url = url.rstrip("/")
         self._client = httpx.AsyncClient(
             base_url=url,
             timeout=httpx.Timeout(idle_timeout_s, connect=CONNECT_TIMEOUT_S),
@@ -142,12 +149,30 @@ class InferenceClient:
             "max_tokens": max_tokens,
             "stream": True,
         }
+        response = await self.begin("/v1/chat/completions", json=body)
+        try:
+            return await Answer(response).begin()
+        except BaseException:
+            await response.aclose()
+            raise
+
+    async def begin(
+        self, path: str, *, timeout_s: float | None = None, **content: Any
+    ) -> httpx.Response:
+        """POST ``content`` (httpx's words: ``json``, ``data`` and ``files``, ``content`` and
+        ``headers``) and wait for the beginning of a good answer, which the caller must close.
+
+        Raises as `begin_answer` does, with the same promise.
+        """
+        headers = {"Accept-Encoding": "identity", **content.pop("headers", {})}
         request = self._client.build_request(
-            "POST",
-            "/v1/chat/completions",
-            content=orjson.dumps(body),
-            headers={"Content-Type": "application/json", "Accept-Encoding": "identity"},
-        )
+            "POST", path, headers=headers, **content,
+            timeout=(
+                httpx.USE_CLIENT_DEFAULT
+                if timeout_s is None
+                else httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S)
+            ),
+        )  # fmt: skip
         try:
             response = await self._client.send(request, stream=True)
         except httpx.HTTPError as error:
@@ -155,10 +180,38 @@ class InferenceClient:
         try:
             if response.status_code != httpx.codes.OK:
                 raise await _refusal(response)
-            return await Answer(response).begin()
         except BaseException:
             await response.aclose()
             raise
+        return response
+
+    async def ask(self, path: str, **content: Any) -> httpx.Response:
+        """As `begin`, with the whole answer read."""
+        response = await self.begin(path, **content)
+        try:
+            await response.aread()
+        except httpx.HTTPError as error:
+            raise InferenceUnavailableError(_words(error)) from error
+        finally:
+            await response.aclose()
+        return response
+
+    async def dictation(self) -> ClientConnection:
+        """An open WebSocket to live dictation; the caller closes it.
+
+        Raises `InferenceUnavailableError`. Nothing is pinged: a service that is behind does not
+        read, and so would not answer, until it has caught up.
+        """
+        url = self._url.replace("http", "ws", 1) + "/v1/audio/dictation"
+        try:
+            return await connect(
+                url, open_timeout=CONNECT_TIMEOUT_S, close_timeout=CONNECT_TIMEOUT_S,
+                ping_interval=None, max_size=MAX_MESSAGE_BYTES, compression=None, proxy=None,
+            )  # fmt: skip
+        except (OSError, WebSocketException) as error:
+            raise InferenceUnavailableError(
+                f"inference: {type(error).__name__}: {error}".rstrip(": ")
+            ) from error
 
     async def face_embedding(self, picture: bytes, content_type: str) -> FaceEmbedding:
         """The embedding of the face on a picture, and how many faces there are.
@@ -166,25 +219,18 @@ class InferenceClient:
         Raises `InferenceUnavailableError` or `InferenceRefusedError`.
         """
         return _validated(
-            FaceEmbedding, await self._post("/v1/faces/embedding", picture, content_type)
+            FaceEmbedding, await self._about("/v1/faces/embedding", picture, content_type)
         )
 
     async def analyse_image(self, image: bytes, content_type: str) -> ImageFindings:
         """Measures of a medical image, no diagnosis; raises as `face_embedding` does."""
         return _validated(
-            ImageFindings, await self._post("/v1/images/analysis", image, content_type)
+            ImageFindings, await self._about("/v1/images/analysis", image, content_type)
         )
 
-    async def _post(self, path: str, content: bytes, content_type: str) -> bytes:
-        try:
-            response = await self._client.post(
-                path, content=content, headers={"Content-Type": content_type}
-            )
-            if response.status_code != httpx.codes.OK:
-                raise await _refusal(response)
-        except httpx.HTTPError as error:
-            raise InferenceUnavailableError(_words(error)) from error
-        return response.content
+    async def _about(self, path: str, picture: bytes, content_type: str) -> bytes:
+        answer = await self.ask(path, content=picture, headers={"Content-Type": content_type})
+        return answer.content
 
     async def is_healthy(self, timeout_s: float) -> bool:
         try:
@@ -207,7 +253,9 @@ async def _refusal(
         detail = f"{detail}: {document['detail']}"
     except (httpx.HTTPError, orjson.JSONDecodeError, KeyError, TypeError):
         logger.info("inference answered %s without a problem document", status)
-    if httpx.codes.is_client_error(status) and status != httpx.codes.TOO_MANY_REQUESTS:
+    # Paths are this program's own: one that is not found is a model that this site does not serve.
+    passing = {httpx.codes.NOT_FOUND, httpx.codes.TOO_MANY_REQUESTS}
+    if httpx.codes.is_client_error(status) and status not in passing:
         return InferenceRefusedError(detail)
     advice = response.headers.get("Retry-After", "")
     return InferenceUnavailableError(detail, int(advice) if advice.isdecimal() else None)

@@ -59,7 +59,7 @@ return {count, left}
 class LocalCounts:
     """Counts of one process. ``clock`` gives seconds that never go back."""
 
-    #: More keys than this are forgotten all at once: a flood of names must not fill the memory.
+    #: Beyond this the oldest window is forgotten: a flood of names must not fill the memory.
     MAX_KEYS = 10_000
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
@@ -72,8 +72,10 @@ class LocalCounts:
         ends, count = self._windows.get((limit.name, key), (0.0, 0))
         if now >= ends:
             ends, count = now + limit.window_s, 0
+            # Out and in again: the dictionary is in the order in which windows began.
+            self._windows.pop((limit.name, key), None)
             if len(self._windows) >= self.MAX_KEYS:
-                self._windows.clear()
+                self._windows.pop(next(iter(self._windows)))
         count += by
         self._windows[limit.name, key] = (ends, count)
         return count, ends - now
@@ -113,24 +115,20 @@ class RateLimits:
 
         Raises `ProblemError` (429) when the account or the address has used up its guesses.
         """
-        attempt = LoginAttempt(self, username, address)
+        await self.check_address(address)
         count, left_s = await self.add(ACCOUNT, username, 1)
         if count > ACCOUNT.count:
             raise self._refusal(ACCOUNT, left_s)
-        count, left_s = await self.add(ADDRESS, address, 0)
-        if count >= ADDRESS.count:
-            await attempt.take_back()
-            raise self._refusal(ADDRESS, left_s)
-        return attempt
+        return LoginAttempt(self, username, address)
 
-    async def begin_face_login(self, address: str) -> None:
-        """Raises `ProblemError` (429) when the address has shown too many unknown faces."""
+    async def check_address(self, address: str) -> None:
+        """Raises `ProblemError` (429) when too many wrong log-ins came from this address."""
         count, left_s = await self.add(ADDRESS, address, 0)
         if count >= ADDRESS.count:
             raise self._refusal(ADDRESS, left_s)
 
-    async def face_was_unknown(self, address: str) -> None:
-        """Count a face that nobody was enrolled with against the address it came from."""
+    async def face_was_wrong(self, address: str) -> None:
+        """Count a picture that logged nobody in against the address it came from."""
         await self.add(ADDRESS, address, 1)
 
     def count_request(self, clinician: str) -> None:

@@ -2,9 +2,12 @@
 
 import logging
 import re
+from http import HTTPStatus
 from time import perf_counter
+from typing import Final
 from uuid import uuid4
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reference_stack.api.metrics import Metrics
@@ -17,6 +20,9 @@ UNMATCHED_ROUTE = "unmatched"
 # Methods outside HTTP's own would let clients invent metric labels.
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
+#: FastAPI reads a JSON body whole before anybody is asked for a token. The longest text there is
+#: (`models.MAX_TEXT_LENGTH`) takes up to twelve bytes a letter.
+JSON_LIMIT_BYTES: Final = 256 * 1024
 
 # What a balancer or client may call its request: enough for any id in use, and nothing that could
 # break a log line.
@@ -35,13 +41,16 @@ class SiteMiddleware:
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
         started_at = perf_counter()
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id.decode()
         headers = [*self._headers, (b"x-request-id", request_id)]
+        if scope["type"] == "websocket":
+            await self._app(scope, receive, _with_headers(send, headers))
+            return
         status: int | None = None
 
         async def send_with_headers(message: Message) -> None:
@@ -52,7 +61,7 @@ class SiteMiddleware:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_headers)
+            await self._app(scope, _within_limit(scope, receive), send_with_headers)
         except Exception:
             # The outermost place that can still answer; the traceback goes to the log.
             logger.exception("unexpected failure: %s %s", scope["method"], scope["path"])
@@ -67,6 +76,31 @@ class SiteMiddleware:
                 status=status or INTERNAL.status,
                 duration_s=perf_counter() - started_at,
             )
+
+
+def _within_limit(scope: Scope, receive: Receive) -> Receive:
+    """Refuse a JSON body that is too large; routes that read bytes have limits of their own."""
+    size_bytes = 0
+
+    async def receive_within() -> Message:
+        nonlocal size_bytes
+        message = await receive()
+        size_bytes += len(message.get("body", b""))
+        has_json = getattr(scope.get("route"), "body_field", None) is not None
+        if has_json and size_bytes > JSON_LIMIT_BYTES:
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        return message
+
+    return receive_within
+
+
+def _with_headers(send: Send, headers: list[tuple[bytes, bytes]]) -> Send:
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "websocket.accept":
+            message["headers"] = [*message.get("headers", ()), *headers]
+        await send(message)
+
+    return send_with_headers
 
 
 def _request_id(scope: Scope) -> bytes:

@@ -14,15 +14,22 @@ from typing import Final, Literal, get_args
 Role = Literal["physician", "nurse", "pharmacist", "receptionist", "administrator", "auditor"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
+#: Stands for the method of a WebSocket's route.
+WEBSOCKET: Final = "WEBSOCKET"
+
 #: What a route is for; the audit trail calls it the purpose of an access.
 Purpose = Literal[
     "operation",
     "login",
+    "face-login",
     "session",
     "look-up",
     "registration",
     "note",
     "chat",
+    "dictation",
+    "live-dictation",
+    "speech",
     "document",
     "image-analysis",
     "vital-signs",
@@ -86,7 +93,7 @@ PERMISSIONS: Final[dict[tuple[str, str], Permission]] = {
     ("GET", "/v1/status"): _open("operation"),
     ("GET", "/v1/fhir/metadata"): _open("operation"),
     ("POST", "/v1/login"): _open("login", audited=True),
-    ("POST", "/v1/login/face"): _open("login", audited=True, in_emergency=False),
+    ("POST", "/v1/login/face"): _open("face-login", audited=True, in_emergency=False),
     ("POST", "/v1/logout"): _session(unlimited=True),
     ("GET", "/v1/sessions"): _session(),
     ("GET", "/v1/patients"): Permission("look-up", _FRONT_DESK, in_emergency=True),
@@ -110,6 +117,9 @@ PERMISSIONS: Final[dict[tuple[str, str], Permission]] = {
     ("POST", f"{_PATIENT}/alerts"): _alert(_CLINICAL),
     ("POST", "/v1/alerts/{alert_id}/acknowledgement"): _alert(_CARE),
     ("POST", "/v1/chat"): Permission("chat", _CLINICAL, in_emergency=True),
+    ("POST", "/v1/audio/transcriptions"): Permission("dictation", _CLINICAL, in_emergency=True),
+    (WEBSOCKET, "/v1/audio/dictation"): Permission("live-dictation", _CLINICAL),
+    ("POST", "/v1/audio/speech"): Permission("speech", _CLINICAL),
     ("GET", "/v1/conversations/{conversation_id}"): Permission("chat", _CLINICAL),
     ("GET", "/v1/clinicians"): Permission("staff", _only("administrator"), audited=False),
     ("PUT", "/v1/clinicians/{clinician_id}/face"): Permission("staff", _only("administrator")),

@@ -48,6 +48,8 @@ OVERLOADED = ProblemKind("overloaded", 503, "The request could not be served in 
 INFERENCE_UNAVAILABLE = ProblemKind("inference-unavailable", 503, "The assistant is not free", 2)
 INFERENCE_REFUSED = ProblemKind("inference-refused", 422, "The assistant cannot take this message")
 INFERENCE_BROKEN = ProblemKind("inference-broken", 502, "The assistant stopped in mid-answer")
+AUDIO_TOO_LARGE = ProblemKind("audio-too-large", 413, "The recording is too large")
+AUDIO_REFUSED = ProblemKind("audio-refused", 422, "This cannot be heard, or not be spoken")
 NOT_PERMITTED = ProblemKind("not-permitted", 403, "Your role does not allow this")
 OFF_IN_EMERGENCY = ProblemKind(
     "off-in-emergency", 503, "Not available during emergency operation", 600

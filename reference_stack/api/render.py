@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reference_stack.cache.render import cache_settings
+from reference_stack.monitoring.database import PROBE_ID
 from reference_stack.rendering import DATABASE_USER, SiteContext, database_url, write_endpoints
 from reference_stack.site.description import ServiceSpec
 
@@ -10,6 +11,8 @@ from reference_stack.site.description import ServiceSpec
 CONTEXT_TOKENS = 4096
 #: "Basic answers only" (B-17): who it is, what is known to be dangerous, the beginning of a note.
 EMERGENCY_PATIENT_TOKENS = 64
+#: "Limited transcription" (B-17): what Whisper hears at once, 30 s of 16 bits at 16 kHz.
+EMERGENCY_RECORDING_BYTES = 30 * 16_000 * 2 + 1024
 
 
 def api_services(context: SiteContext) -> list[ServiceSpec]:
@@ -23,6 +26,7 @@ def api_services(context: SiteContext) -> list[ServiceSpec]:
         answer_tokens = emergency.chat_max_answer_tokens
     database = write_endpoints(design, context.addresses, site if in_emergency else None)
     cache = cache_settings(context)
+    limited_voice = in_emergency and emergency is not None and emergency.voice == "limited"
     settings = {
         "host": here.host,
         "port": here.port,
@@ -37,6 +41,7 @@ def api_services(context: SiteContext) -> list[ServiceSpec]:
         "documents_urls": _document_services(context),
         "documents_secret": context.secret("documents"),
         "request_timeout_s": design.api.request_timeout_s,
+        **({"audio_size_limit_bytes": EMERGENCY_RECORDING_BYTES} if limited_voice else {}),
         "fallback_url": (
             context.addresses.endpoint(design.fallback.site, "fallback").url
             if design.fallback is not None
@@ -45,6 +50,7 @@ def api_services(context: SiteContext) -> list[ServiceSpec]:
         "cache": cache.model_dump() if cache is not None else None,
         "trusted_proxies": _balancers(context),
         "audit_folder": str(context.folder / "audit"),
+        "watchers": [str(PROBE_ID)] if design.sites_with("monitoring") else [],
         "emergency_users": emergency.users if emergency is not None else 50,
         "chat_context_tokens": min(
             CONTEXT_TOKENS, design.inference.max_prompt_tokens + answer_tokens

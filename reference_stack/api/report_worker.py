@@ -20,7 +20,7 @@ from reference_stack.api.audit_trail import AWAY
 from reference_stack.api.clinical_rows import columns
 from reference_stack.api.connections import FailoverConnection
 from reference_stack.api.idempotency import FORGET
-from reference_stack.api.jobs import Job, JobLostError, claim, finish, put_off
+from reference_stack.api.jobs import MAX_ATTEMPTS, Job, JobLostError, claim, finish, put_off
 from reference_stack.api.patient_facts import patient_facts
 from reference_stack.api.problems import PATIENT_NOT_FOUND, ProblemError
 from reference_stack.api.report_text import (
@@ -99,6 +99,10 @@ class ReportWorker:
         job = await self._services.database.write(claim, lane="background")
         if job is None:
             return False
+        if job.attempt > MAX_ATTEMPTS:
+            # Its workers died of it, or did not come to an end in time.
+            await self._put_off(job, f"given up after {MAX_ATTEMPTS} attempts")
+            return True
         try:
             await self._make(job)
         except JobLostError as error:
@@ -106,10 +110,13 @@ class ReportWorker:
         except ProblemError as error:
             failure = str(error)
             logger.warning("report %s, attempt %d: %s", job.id, job.attempt, failure)
-            await self._services.database.write(
-                lambda connection: put_off(connection, job, failure), lane="background"
-            )
+            await self._put_off(job, failure)
         return True
+
+    async def _put_off(self, job: Job, failure: str) -> None:
+        await self._services.database.write(
+            lambda connection: put_off(connection, job, failure), lane="background"
+        )
 
     async def _make(self, job: Job) -> None:
         services, now = self._services, utc_now()
@@ -170,7 +177,9 @@ async def read_source(connection: FailoverConnection, patient_id: UUID) -> Repor
         return ReportSource(
             resource=resource,
             facts=patient_facts(resource),
-            insights=insights_of(patient_id, readings, row[1], now, WINDOW_H),
+            insights=await asyncio.to_thread(
+                insights_of, patient_id, readings, row[1], now, WINDOW_H
+            ),
             notes=[
                 (at, name, text) for at, name, text in await rows(SELECT_NOTES, patient_id, NOTES)
             ],

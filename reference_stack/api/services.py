@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends
+from starlette.requests import HTTPConnection
 
 from reference_stack.api.audit_trail import AuditTrail
 from reference_stack.api.cache import LookupCache
@@ -35,8 +36,8 @@ class Services:
     places: EmergencyPlaces
 
 
-async def _services(request: Request) -> Services:
-    services: Services = request.app.state.services
+async def _services(connection: HTTPConnection) -> Services:
+    services: Services = connection.app.state.services
     return services
 
 

@@ -132,6 +132,11 @@ class Sessions:
         elif self._cache.is_configured and len(self._seen) < MAX_SHARED:
             self._seen[token.id] = _Seen(token, 1, time.time())
 
+    async def ended(self, token: Token) -> None:
+        """Wait until the session is logged out or its token has run out."""
+        while token.id not in self._revoked and datetime.now(UTC) < token.expires_at:  # noqa: ASYNC110
+            await asyncio.sleep(REFRESH_S)
+
     async def revoke(self, token: Token) -> None:
         """End a session for good, on every site; raises what a write of the database raises."""
         await self._database.write(

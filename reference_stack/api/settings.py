@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
@@ -52,6 +53,12 @@ class ApiSettings(BaseModel):
     chat_idle_timeout_s: float = Field(
         default=60.0, gt=0, description="longest silence of inference, also before the first token"
     )
+    audio_size_limit_bytes: int = Field(
+        default=25 * 1024**2, ge=1, description="largest recording that is passed on"
+    )
+    audio_timeout_s: float = Field(
+        default=120.0, gt=0, description="longest silence of inference on speech"
+    )
     documents_urls: tuple[HttpUrl, ...] = Field(
         default=(), description="document services to ask in turn, the site's own first"
     )
@@ -72,6 +79,9 @@ class ApiSettings(BaseModel):
     emergency_users: int = Field(
         default=50, ge=1, description="clinicians served at once in emergency mode (B-17)"
     )
+    watchers: tuple[UUID, ...] = Field(
+        default=(), description="accounts that watch the system and take no clinician's place"
+    )
     chat_context_tokens: int = Field(
         default=4096, ge=64, description="prompt and answer together (A-09)"
     )
@@ -86,9 +96,6 @@ class ApiSettings(BaseModel):
     )
     report_worker: bool = Field(
         default=True, description="whether this process works on the queue of reports"
-    )
-    web_folder: Path | None = Field(
-        default=None, description="static files served at /app; none: those of the package, if any"
     )
     trusted_proxies: tuple[str, ...] = Field(
         default=(), description="balancers, whose word on the client's address counts"

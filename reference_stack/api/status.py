@@ -38,7 +38,7 @@ class Leadership:
 
     async def _ask(self, url: str) -> dict[str, Any] | None:
         try:
-            async with httpx.AsyncClient(timeout=ASK_TIMEOUT_S) as client:
+            async with httpx.AsyncClient(timeout=ASK_TIMEOUT_S, trust_env=False) as client:
                 answer = await client.get(f"{url}/leadership")
             answer.raise_for_status()
             document: dict[str, Any] = answer.json()

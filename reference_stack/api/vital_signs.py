@@ -1,5 +1,6 @@
 """Vital signs: taken at the bedside as one set, kept as FHIR Observations; insights from them."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
@@ -35,6 +36,8 @@ router = APIRouter()
 
 #: Devices' clocks may run ahead of the server's by so much.
 AHEAD: Final = timedelta(minutes=5)
+#: No patient is older; times near the year 1 overflow in other zones.
+EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
 #: The score counts a sign until it is this old: NEWS2's longest interval between two rounds.
 FRESH: Final = timedelta(hours=12)
 MOST_READINGS: Final = 4000
@@ -127,8 +130,8 @@ async def record(
     clinician: AuthenticatedClinician,
 ) -> Response:
     """Store one set of vital signs; the answer is a Bundle of the Observations it became."""
-    if signs.effective_at > utc_now() + AHEAD:
-        raise ProblemError(INVALID_REQUEST, "effective_at: lies in the future")
+    if not EARLIEST <= signs.effective_at <= utc_now() + AHEAD:
+        raise ProblemError(INVALID_REQUEST, f"effective_at: allowed is {EARLIEST:%Y} until now")
 
     async def store(connection: FailoverConnection) -> StoredAnswer:
         made = observations(signs, patient_id, clinician.id)
@@ -194,7 +197,10 @@ async def insights(
     """Early warning score, trends and readings that do not fit, over the last hours."""
     now = utc_now()
     window = await _read_window(services, patient_id, now - timedelta(hours=window_h))
-    return insights_of(patient_id, window.readings, window.birth_date, now, window_h)
+    # Slopes of all pairs of readings: tens of milliseconds that others need not wait for.
+    return await asyncio.to_thread(
+        insights_of, patient_id, window.readings, window.birth_date, now, window_h
+    )
 
 
 async def _read_window(services: Services, patient_id: UUID, since: datetime) -> _Window:

@@ -81,6 +81,7 @@ defaults
     timeout client {_ms(chat)}
     timeout server {_ms(chat)}
     timeout queue {_ms(design.workload.client.timeout_s)}
+    timeout tunnel 1h
     retries 2
     option redispatch
 """
@@ -89,7 +90,9 @@ defaults
 def _api(design: Design, addresses: AddressPlan, edge: str, certificate: Path) -> str:
     lines = [
         *_api_listener(design, _address(design, addresses, edge, "balancer-api"), certificate),
-        f"    use_backend {CHAT} if {{ path /v1/chat }}",
+        # Metrics are for the hospital's own monitoring, which asks each site.
+        "    http-request deny if { path /metrics }",
+        f"    use_backend {CHAT} if {{ path /v1/chat }} || {{ path_beg /v1/audio/ }}",
         *_api_servers(design, addresses, "/health"),
     ]
     return "\n".join(lines) + "\n"

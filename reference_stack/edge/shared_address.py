@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from architecture.design import Design
 from reference_stack.addresses import AddressPlan
 
@@ -18,12 +16,3 @@ def shared_address(design: Design, addresses: AddressPlan) -> str | None:
     if design.edge.shared_address is None or len(balancers) < 2:  # noqa: PLR2004
         return None
     return addresses.shared_address
-
-
-def as_far_as_possible(design: Design, programs: Collection[str]) -> Design:
-    """The design, without its shared address when keepalived is not among the ``programs``."""
-    if design.edge.shared_address is None or "keepalived" in programs:
-        return design
-    return design.model_copy(
-        update={"edge": design.edge.model_copy(update={"shared_address": None})}
-    )

@@ -13,7 +13,7 @@ from reference_stack.hospital.patients import Patient
 
 TITLE: Final = "Resumo do prontuário"
 SYNTHETIC: Final = "DOCUMENTO SINTÉTICO — paciente fictício, sem validade clínica"
-_LATIN_1: Final = str.maketrans({"—": "-", "–": "-", "º": "º", "\u2028": " "})
+_LATIN_1: Final = str.maketrans({"—": "-", "–": "-", "\u2028": " "})
 
 
 def summary_text(patient: Patient, notes: list[Note], at: datetime) -> str:

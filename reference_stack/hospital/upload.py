@@ -1,14 +1,17 @@
 """Documents and images of some inpatients, stored through the API as a clinician would.
 
-Every upload's idempotency key depends on hospital, patient and file alone: an upload that was
-interrupted is repeated without making anything twice.
+A document that a patient has by its title is not stored again, whatever the moment it was made for;
+every upload has one idempotency key for all its attempts. So an interrupted run is taken up again
+without making anything twice.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -22,7 +25,11 @@ from reference_stack.hospital.notes import TEAM
 from reference_stack.hospital.population import hospital_blocks
 
 Progress = Callable[[int, int], None]
-ATTEMPTS: Final = 5
+#: With the pause between them they outlast a failover (30 s, B-04).
+ATTEMPTS: Final = 16
+PAUSE_S: Final = 2.0
+#: The API's longest page; the latest documents of a patient are looked through.
+MOST_DOCUMENTS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +68,7 @@ def uploads(seed: int, patients: int, stays: int, *, as_of: datetime) -> Iterato
 
 def upload_documents(
     client: httpx.Client, secret: str, *, seed: int, patients: int, stays: int, as_of: datetime,
-    progress: Progress | None = None,
+    progress: Progress | None = None, sleep: Callable[[float], None] = time.sleep,
 ) -> int:  # fmt: skip
     """Store them; returns how many were new.
 
@@ -73,35 +80,55 @@ def upload_documents(
         stays: How many inpatients get documents.
         as_of: As the hospital was loaded.
         progress: Told of each document.
+        sleep: Waits between attempts, in seconds.
 
     Raises:
-        StackError: when the API refuses, or does not answer after `ATTEMPTS`.
+        StackError: when the API refuses, or does not answer in `ATTEMPTS`, `PAUSE_S` apart.
     """
     physician = next(
         person for person in generate_clinicians(seed, TEAM) if person.role == "physician"
     )
     password = clinician_password(secret, physician.username)
     credentials = {"username": physician.username, "password": password}
-    answer = _ask(client, "POST", "/v1/login", json=credentials)
+    answer = _ask(client, sleep, "POST", "/v1/login", json=credentials)
     headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
-    new = 0
-    for done, upload in enumerate(uploads(seed, patients, stays, as_of=as_of), start=1):
-        answer = _ask(
-            client, "POST", f"/v1/patients/{upload.patient_id}/documents",
-            params={"title": upload.title}, content=upload.content,
-            headers={
-                **headers, "Idempotency-Key": str(upload.key), "Content-Type": upload.content_type,
-            },
-        )  # fmt: skip
-        new += answer.status_code == httpx.codes.CREATED
-        if progress is not None:
-            progress(done, 3 * stays)
+    made = uploads(seed, patients, stays, as_of=as_of)
+    new = done = 0
+    for patient_id, documents in groupby(made, key=lambda upload: upload.patient_id):
+        path = f"/v1/patients/{patient_id}/documents"
+        has = _titles(
+            _ask(client, sleep, "GET", path, headers=headers, params={"limit": MOST_DOCUMENTS})
+        )
+        for upload in documents:
+            if upload.title not in has:
+                _ask(
+                    client, sleep, "POST", path,
+                    params={"title": upload.title}, content=upload.content,
+                    headers={
+                        **headers, "Idempotency-Key": str(upload.key),
+                        "Content-Type": upload.content_type,
+                    },
+                )  # fmt: skip
+                new += 1
+            done += 1
+            if progress is not None:
+                progress(done, 3 * stays)
     return new
 
 
-def _ask(client: httpx.Client, method: str, path: str, **content: object) -> httpx.Response:
+def _titles(answer: httpx.Response) -> set[str]:
+    return {
+        version["title"] for document in answer.json()["items"] for version in document["versions"]
+    }
+
+
+def _ask(
+    client: httpx.Client, sleep: Callable[[float], None], method: str, path: str, **content: object
+) -> httpx.Response:
     reason = ""
-    for _ in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            sleep(PAUSE_S)
         try:
             answer = client.request(method, path, **content)  # type: ignore[arg-type]
         except httpx.HTTPError as error:

@@ -27,6 +27,7 @@ from reference_stack.inference.settings import InferenceSettings, SettingsError,
 from reference_stack.inference.trial import trial_settings
 from reference_stack.models import BadModelFolderError, ModelError, check_model_folder
 from reference_stack.serving.service import ModelService
+from reference_stack.speech.dictation import MAX_SOCKET_MESSAGE_BYTES
 from reference_stack.speech.metrics import SpeechMetrics, VoiceMetrics
 from reference_stack.speech.service import SpeechService
 from reference_stack.speech.voice_service import VoiceService
@@ -37,8 +38,11 @@ log = logging.getLogger("reference_stack.inference")
 
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
-# Beyond the drain time: for the failed requests to tell their clients.
+# Beyond the drain time: for answers to reach their clients, and for errors.
 _GOODBYE_S = 2
+# For the step under way, when a second signal has skipped the orderly end.
+_LAST_STEP_S = 1
+_MAX_PORT = 65535
 
 
 class DrainingServer(uvicorn.Server):
@@ -66,6 +70,7 @@ class DrainingServer(uvicorn.Server):
         """Called as the signal handler."""
         if self._signal is not None:
             super().handle_exit(sig, frame)
+            self.force_exit = True
             return
         self._signal = sig
         self._drain_until = time.monotonic() + self._drain_timeout_s
@@ -76,8 +81,11 @@ class DrainingServer(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Called every tenth of a second; whether to end."""
         if self._signal is not None and not self.should_exit:
-            idle = self._engine.idle and all(service.idle for service in self._services)
-            if idle or time.monotonic() > self._drain_until:
+            late = time.monotonic() > self._drain_until
+            if late:  # the engine looks at the clock itself
+                for service in self._services:
+                    service.give_up()
+            if late or (self._engine.idle and all(service.idle for service in self._services)):
                 super().handle_exit(self._signal, None)
         return await super().on_tick(counter)
 
@@ -151,7 +159,8 @@ def serve(settings: InferenceSettings) -> int:
         log_config=None,
         log_level="warning",
         access_log=False,
-        timeout_graceful_shutdown=math.ceil(settings.drain_timeout_s) + _GOODBYE_S,
+        timeout_graceful_shutdown=_GOODBYE_S,
+        ws_max_size=MAX_SOCKET_MESSAGE_BYTES,
     )
     # uvicorn raises the signal again when it is done; that is a success here.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -161,7 +170,7 @@ def serve(settings: InferenceSettings) -> int:
     try:
         DrainingServer(config, engine, services, settings.drain_timeout_s).run(sockets=[listener])
     finally:
-        if not engine.stop(0):
+        if not engine.stop(_LAST_STEP_S):
             # A thread stuck inside the device can't be ended, and would crash a normal exit.
             log.error("leaving a stuck decoding thread behind")
             os._exit(EXIT_FAILED)
@@ -180,7 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     way.add_argument(
         "--try",
         dest="trial_port",
-        type=int,
+        type=_port,
         metavar="PORT",
         help="serve everything on 127.0.0.1:PORT with the small models, fetched if need be",
     )
@@ -201,6 +210,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{options.settings}: model_dir: {error}\n")
         return EXIT_BAD_INPUT
     return serve(settings)
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= _MAX_PORT:
+        raise argparse.ArgumentTypeError(f"{port} is no port, allowed are 0 to {_MAX_PORT}")
+    return port
 
 
 def _serve_trial(port: int) -> int:

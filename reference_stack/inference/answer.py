@@ -68,6 +68,7 @@ class Answer:
                 async with asyncio.timeout(_LOOK_S):
                     event = await self._events.get()
             except TimeoutError:
+                self._engine.expire()
                 health = self._engine.health()
                 # A failed engine has put its Failed into the queue, unless it died too hard.
                 if health.state in {"stalled", "failed", "stopped"} and self._events.empty():

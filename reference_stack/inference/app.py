@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,6 +18,7 @@ from reference_stack.inference.chat import chat_routes
 from reference_stack.inference.engine import Engine
 from reference_stack.inference.metrics import InferenceMetrics
 from reference_stack.inference.settings import InferenceSettings
+from reference_stack.serving.body_limit import BodyLimit
 from reference_stack.serving.problem import Problem, bad_request
 from reference_stack.serving.service import ModelService
 
@@ -48,11 +50,13 @@ def build_app(
                 stack.push_async_callback(service.close)
                 await service.start()
             yield
-        if not engine.stop(_STOP_TIMEOUT_S):
+        if not await asyncio.to_thread(engine.stop, _STOP_TIMEOUT_S):
             log.error("the decoding thread did not end within %s s", _STOP_TIMEOUT_S)
 
     app = FastAPI(title="Prontuário inference", docs_url=None, redoc_url=None, lifespan=lifespan)
     _handle_errors(app)
+    limits = {path: size for service in services for path, size in service.body_limits.items()}
+    app.add_middleware(BodyLimit, limits_bytes=limits)
     app.include_router(chat_routes(settings, engine))
     for service in services:
         app.include_router(service.router)
@@ -136,9 +140,22 @@ def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"] if part != "body") or "body"
+        # Where JSON ends to be JSON is a number, and no key.
+        places = () if first["type"] == "json_invalid" else first["loc"]
+        key = ".".join(str(part) for part in places if part != "body") or "body"
         return bad_request("invalid_request", f"{key}: {first['msg']}", key).response()
 
     @app.exception_handler(HTTPException)
     async def routing(_request: Request, error: HTTPException) -> Response:
-        return Problem(HTTPStatus(error.status_code), "http", str(error.detail)).response()
+        status = HTTPStatus(error.status_code)
+        code = "too_large" if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE else "http"
+        response = Problem(status, code, str(error.detail)).response()
+        response.headers.update(error.headers or {})
+        return response
+
+    @app.exception_handler(Exception)
+    async def bug(_request: Request, _error: Exception) -> Response:
+        # Starlette raises the error again when this is sent, and so it is logged.
+        return Problem(
+            HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "the service's log says what"
+        ).response()

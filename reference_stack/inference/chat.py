@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 import uuid
@@ -15,13 +16,19 @@ from starlette.types import Receive, Scope, Send
 from reference_stack.inference.answer import Answer, engine_unavailable
 from reference_stack.inference.engine import Engine
 from reference_stack.inference.generation import (
+    Decoder,
     Delta,
     Finished,
     GenerationRequest,
     UnusableConversationError,
 )
 from reference_stack.inference.jobs import UnavailableError
-from reference_stack.inference.schemas import ANY_MODEL, AnswerFrame, ChatRequest
+from reference_stack.inference.schemas import (
+    ANY_MODEL,
+    AnswerFrame,
+    ChatRequest,
+    StreamOptions,
+)
 from reference_stack.inference.settings import InferenceSettings
 from reference_stack.serving.leaving import (
     ClientGoneError,
@@ -30,6 +37,9 @@ from reference_stack.serving.leaving import (
     unless_client_leaves,
 )
 from reference_stack.serving.problem import Problem, bad_request
+
+# A millisecond per 1,000 characters or so, in which no other answer's tokens would be sent.
+_ENCODED_AT_ONCE_CHARACTERS = 20_000
 
 
 class AnswerStream(StreamingResponse):
@@ -55,7 +65,7 @@ def chat_routes(settings: InferenceSettings, engine: Engine) -> APIRouter:
 
     @router.post("/v1/chat/completions")
     async def chat(body: ChatRequest, request: Request) -> Response:
-        generation = _generation_request(body, settings, engine)
+        generation = await _generation_request(body, settings, engine)
         frame = AnswerFrame(
             id=f"chatcmpl-{uuid.uuid4().hex}", created=int(time.time()), model=settings.model_name
         )
@@ -66,7 +76,7 @@ def chat_routes(settings: InferenceSettings, engine: Engine) -> APIRouter:
                 return JSONResponse(frame.completion(text, finished))
             # The status line waits for the first token, so that an error can still be one.
             first = await unless_client_leaves(request, answer.next())
-            return AnswerStream(answer, _events(answer, first, frame))
+            return AnswerStream(answer, _events(answer, first, frame, body.stream_options))
         except ClientGoneError:
             answer.close()
             return client_gone()
@@ -77,7 +87,7 @@ def chat_routes(settings: InferenceSettings, engine: Engine) -> APIRouter:
     return router
 
 
-def _generation_request(
+async def _generation_request(
     body: ChatRequest, settings: InferenceSettings, engine: Engine
 ) -> GenerationRequest:
     if body.model not in {None, ANY_MODEL, settings.model_name}:
@@ -93,7 +103,7 @@ def _generation_request(
     except UnavailableError as error:
         raise engine_unavailable(error.state, str(error)) from error
     try:
-        prompt = decoder.encode_chat([message.turn() for message in body.messages])
+        prompt = await _encoded(decoder, body)
     except UnusableConversationError as error:
         raise bad_request("unusable_conversation", f"messages: {error}", "messages") from error
     if not 0 < len(prompt) <= settings.max_prompt_tokens:
@@ -113,6 +123,13 @@ def _generation_request(
     )
 
 
+async def _encoded(decoder: Decoder, body: ChatRequest) -> tuple[int, ...]:
+    turns = [message.turn() for message in body.messages]
+    if sum(len(turn["content"]) for turn in turns) <= _ENCODED_AT_ONCE_CHARACTERS:
+        return decoder.encode_chat(turns)
+    return await asyncio.to_thread(decoder.encode_chat, turns)
+
+
 async def _whole(answer: Answer) -> tuple[str, Finished]:
     pieces = []
     while isinstance(event := await answer.next(), Delta):
@@ -121,7 +138,7 @@ async def _whole(answer: Answer) -> tuple[str, Finished]:
 
 
 async def _events(
-    answer: Answer, first: Delta | Finished, frame: AnswerFrame
+    answer: Answer, first: Delta | Finished, frame: AnswerFrame, options: StreamOptions | None
 ) -> AsyncIterator[str]:
     yield _data(frame.chunk({"role": "assistant", "content": ""}))
     event = first
@@ -134,7 +151,8 @@ async def _events(
         # The status line is gone: the error is an event, and there is no [DONE].
         yield "event: error\n" + _data(problem.document())
         return
-    yield _data(frame.last_chunk(event))
+    for chunk in frame.last_chunks(event, options):
+        yield _data(chunk)
     yield "data: [DONE]\n\n"
 
 

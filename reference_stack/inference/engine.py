@@ -33,16 +33,13 @@ from reference_stack.inference.jobs import (
     UnavailableError,
 )
 from reference_stack.inference.metrics import InferenceMetrics
+from reference_stack.serving.pace import Pace
 
 log = logging.getLogger(__name__)
 
 Clock = Callable[[], float]
 
 LOADING = EngineHealth("loading", "the model is being loaded")
-
-# Weight of the newest answer in the running mean of service times.
-_SMOOTHING = 0.2
-_LONGEST_RETRY_AFTER_S = 60.0
 
 
 class Engine:
@@ -73,7 +70,7 @@ class Engine:
         self._ended: EngineHealth | None = None
         self._drain_until: float | None = None
         self._step_started_at: float | None = None
-        self._mean_service_s: float | None = None
+        self._pace = Pace()
         self._thread = self._new_thread()
 
     @property
@@ -159,6 +156,20 @@ class Engine:
             self._changed.notify()
         self._metrics.cancelled()
 
+    def expire(self) -> None:
+        """Fail who has waited too long.
+
+        The engine does so between steps; any thread may, while a step lasts.
+        """
+        now = self._clock()
+        with self._changed:
+            late = [job for job in self._waiting if job.start_by < now]
+            for job in late:
+                self._waiting.remove(job)
+        for job in late:
+            self._metrics.rejected("queue_timeout")
+            self._fail(job, "queue_timeout", f"no place within {job.patience_s:g} seconds")
+
     def drain(self, timeout_s: float) -> None:
         """Refuse new requests; those here may finish within `timeout_s`, then they fail.
 
@@ -178,9 +189,8 @@ class Engine:
 
     def _retry_after_s(self) -> float:
         """When a place should be free: the work ahead, spread over the batch."""
-        service_s = self._mean_service_s or 1.0
         ahead = len(self._waiting) + len(self._running)
-        return min(service_s * ahead / self._limits.max_batch, _LONGEST_RETRY_AFTER_S)
+        return self._pace.retry_after_s(ahead / self._limits.max_batch)
 
     def _new_thread(self) -> threading.Thread:
         return threading.Thread(target=self._work, name="decoder", daemon=True)
@@ -242,8 +252,7 @@ class Engine:
                 del self._running[key]
 
     def _expire(self) -> None:
-        now = self._clock()
-        if self._drain_until is not None and now > self._drain_until:
+        if self._drain_until is not None and self._clock() > self._drain_until:
             with self._changed:
                 left = [*self._waiting, *self._running.values()]
                 self._waiting.clear()
@@ -251,13 +260,7 @@ class Engine:
                 self._fail(job, "shutting_down", "the service is shutting down")
                 job.cancelled = True
             return
-        with self._changed:
-            late = [job for job in self._waiting if job.start_by < now]
-            for job in late:
-                self._waiting.remove(job)
-        for job in late:
-            self._metrics.rejected("queue_timeout")
-            self._fail(job, "queue_timeout", f"no place within {job.patience_s:g} seconds")
+        self.expire()
 
     def _admit(self, decoder: Decoder) -> None:
         now = self._clock()
@@ -295,7 +298,7 @@ class Engine:
         with self._changed:
             job.ended = True
         if job.started_at is not None:
-            self._learn(now - job.started_at)
+            self._pace.learn(now - job.started_at)
         if not job.cancelled:
             self._metrics.finished(reason, job.generated_tokens, now - job.submitted_at)
             log.info(
@@ -305,12 +308,6 @@ class Engine:
             job.deliver(
                 Finished(reason, len(job.request.prompt), job.generated_tokens, job.cached_tokens)
             )
-
-    def _learn(self, service_s: float) -> None:
-        old_s = self._mean_service_s
-        self._mean_service_s = (
-            service_s if old_s is None else old_s + _SMOOTHING * (service_s - old_s)
-        )
 
     def _fail(self, job: Job, kind: FailureKind, detail: str) -> None:
         with self._changed:

@@ -8,6 +8,7 @@ name; ``companions`` say with which model.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,9 @@ from reference_stack.site.description import ServiceSpec
 RELEASE = "model-release"
 #: Services whose companion is a folder of weights.
 COMPANIONS_WITH_MODELS: Final = frozenset({"speech-to-text", "face-login"})
+
+#: A site that is stopped on purpose gives its services 10 s, goodbyes included.
+DRAIN_S: Final = 7.0
 
 # Voices are programs of the machine: by the catalogue's name, the program and a Brazilian voice.
 _VOICES: Final = {
@@ -64,6 +68,7 @@ def inference_services(context: SiteContext) -> list[ServiceSpec]:
         "queue_timeout_s": inference.queue_timeout_s,
         "max_prompt_tokens": inference.max_prompt_tokens,
         "max_answer_tokens": inference.max_answer_tokens,
+        "drain_timeout_s": DRAIN_S,
         "speech": _speech(context),
         "voice": _voice(context),
         "vision": _vision(context),
@@ -106,18 +111,33 @@ def _voice(context: SiteContext) -> dict[str, Any] | None:
     if not _serves(context, "text-to-speech"):
         return None
     model = _model(context, "text-to-speech")
-    if model not in _VOICES:
-        raise InputError(
-            f"got '{model}'", where="companions.text-to-speech.model", allowed=", ".join(_VOICES)
-        )
-    engine, voice = _VOICES[model]
-    program = context.programs.paths.get(engine) or shutil.which(engine)
+    engine, voice = _voice_of(model)
+    program = voice_program(model, context.programs.paths)
     if program is None:
         raise PreconditionError(
             f"the program '{engine}' is missing: run `testbed doctor --fix`, or choose another "
             "companions.text-to-speech.model"
         )
-    return {"engine": engine, "program": str(program), "voice": voice, "model_name": model}
+    return {"engine": engine, "program": program, "voice": voice, "model_name": model}
+
+
+def _voice_of(model: str) -> tuple[str, str]:
+    if model not in _VOICES:
+        raise InputError(
+            f"got '{model}'", where="companions.text-to-speech.model", allowed=", ".join(_VOICES)
+        )
+    return _VOICES[model]
+
+
+def voice_program(model: str, programs: Mapping[str, Path]) -> str | None:
+    """Where the program of the voice ``model`` lies, or None when this machine lacks it.
+
+    Raises:
+        InputError: for a voice that this stack doesn't know.
+    """
+    engine, _ = _voice_of(model)
+    found = programs.get(engine) or shutil.which(engine)
+    return None if found is None else str(found)
 
 
 def _vision(context: SiteContext) -> dict[str, Any] | None:

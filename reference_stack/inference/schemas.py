@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from reference_stack.inference.generation import Finished, FinishReason
 
-# Longer text can't be a prompt of any model here, and must not be tokenised to find that out.
-MAX_MESSAGE_CHARACTERS = 200_000
+# Longer conversations can't be a prompt of any model here, and must not be tokenised to find that
+# out.
+MAX_CHARACTERS = 200_000
 
 # Whatever the site serves: a client that may fail over to another site can't name the model.
 ANY_MODEL = "default"
@@ -23,26 +24,30 @@ class TextPart(_Strict):
     """A piece of a message's content; pictures and sounds are refused."""
 
     type: Literal["text"]
-    text: Annotated[str, Field(max_length=MAX_MESSAGE_CHARACTERS)]
+    text: Annotated[str, Field(max_length=MAX_CHARACTERS)]
 
 
 class Message(_Strict):
     """One turn of the conversation. `developer` is OpenAI's newer word for `system`."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: Annotated[str, Field(max_length=MAX_MESSAGE_CHARACTERS)] | list[TextPart]
+    content: Annotated[str, Field(max_length=MAX_CHARACTERS)] | list[TextPart]
+
+    @property
+    def text(self) -> str:
+        """The content in one piece."""
+        content = self.content
+        return content if isinstance(content, str) else "".join(part.text for part in content)
 
     def turn(self) -> dict[str, str]:
         """The message as chat templates take it."""
-        content = self.content
-        text = content if isinstance(content, str) else "".join(part.text for part in content)
-        return {"role": "system" if self.role == "developer" else self.role, "content": text}
+        return {"role": "system" if self.role == "developer" else self.role, "content": self.text}
 
 
 class StreamOptions(_Strict):
-    """Accepted for the clients that send it; usage is always included."""
+    """Whether a stream ends with a chunk that holds the usage and no choices."""
 
-    include_usage: bool = True
+    include_usage: bool = False
 
 
 StopText = Annotated[str, Field(min_length=1, max_length=200)]
@@ -54,7 +59,8 @@ class ChatRequest(_Strict):
 
     `max_tokens` above the service's limit, or none, means the limit; `max_completion_tokens` is its
     newer name. `model` is the served model's name, or "default", or left out. The answer ends
-    before the first of the texts in `stop`. `user` and `metadata` are accepted and not looked at;
+    before the first of the texts in `stop`. A stream without `stream_options` has the usage in its
+    last chunk. `user` and `metadata` are accepted and not looked at;
     `n` and the penalties only with the values that change nothing.
     """
 
@@ -73,6 +79,14 @@ class ChatRequest(_Strict):
     frequency_penalty: Zero | None = None
     user: str | None = None
     metadata: dict[str, str] | None = None
+
+    @field_validator("messages")
+    @classmethod
+    def _is_no_book(cls, messages: list[Message]) -> list[Message]:
+        count = sum(len(message.text) for message in messages)
+        if count > MAX_CHARACTERS:
+            raise ValueError(f"{count:,} characters in all, allowed are {MAX_CHARACTERS:,}")
+        return messages
 
     @property
     def stops(self) -> tuple[str, ...]:
@@ -117,9 +131,17 @@ class AnswerFrame(_Strict):
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
         return {**self._head("chat.completion.chunk"), "choices": [choice]}
 
-    def last_chunk(self, finished: Finished) -> dict[str, object]:
-        """The end of the answer."""
-        return {**self.chunk({}, finished.reason), "usage": usage(finished)}
+    def last_chunks(
+        self, finished: Finished, options: StreamOptions | None
+    ) -> list[dict[str, object]]:
+        """The end of the answer, with the usage where the client wants it."""
+        last = self.chunk({}, finished.reason)
+        if options is None:
+            return [{**last, "usage": usage(finished)}]
+        if not options.include_usage:
+            return [last]
+        alone = {**self._head("chat.completion.chunk"), "choices": [], "usage": usage(finished)}
+        return [last, alone]
 
     def _head(self, kind: str) -> dict[str, object]:
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model}

@@ -37,9 +37,11 @@ def load(openblas: str) -> bool:
         return False
     mode = os.RTLD_GLOBAL | os.RTLD_NOW
     try:
+        # Found before ours is there for all: without it to hand on to, ours must not be used.
+        general = ctypes.cast(ctypes.CDLL(openblas).cblas_sgemm, ctypes.c_void_p)
         skinny = ctypes.CDLL(str(path), mode=mode)
-        general = ctypes.CDLL(openblas, mode=mode)
-        skinny.skinny_forward_to(ctypes.cast(general.cblas_sgemm, ctypes.c_void_p))
+        skinny.skinny_forward_to(general)
+        ctypes.CDLL(openblas, mode=mode)
     except (OSError, AttributeError):
         return False
     return True

@@ -1,4 +1,4 @@
-"""Language models as data: named profiles turned into local mlx-lm folders, checked by hash."""
+"""Models as data: named profiles turned into local folders, checked by hash."""
 
 from reference_stack.models.errors import (
     BadModelFolderError,

@@ -38,4 +38,4 @@ class ConversionError(ModelError):
 
 
 class BadModelFolderError(ModelError):
-    """A folder given by the user is not an mlx-lm model folder."""
+    """A folder is not a model of the form that is needed, or is damaged."""

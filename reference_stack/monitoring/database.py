@@ -17,7 +17,7 @@ from reference_stack.hospital.clinicians import clinician_password
 
 ROLE: Final = "monitoring"
 PROBE_USERNAME: Final = "monitoring.probe"
-_PROBE_ID: Final = UUID("00000000-0000-4000-8000-00000000b018")
+PROBE_ID: Final = UUID("00000000-0000-4000-8000-00000000b018")
 
 WRITE_HEARTBEAT: Final = "UPDATE monitoring.heartbeat SET at = clock_timestamp()"
 # Without a primary key: what is carried home after an emergency is found by its keys, and this
@@ -53,5 +53,5 @@ def prepare_database(superuser_url: str, secret: str) -> None:
         connection.execute(
             "INSERT INTO clinician (id, username, password_hash, name, role) "
             "VALUES (%s, %s, %s, 'Sonda de monitoramento', 'receptionist')",
-            (_PROBE_ID, PROBE_USERNAME, HASHER.hash(probe_password(secret))),
+            (PROBE_ID, PROBE_USERNAME, HASHER.hash(probe_password(secret))),
         )

@@ -13,7 +13,7 @@ _BATCH_BUCKETS = (1, 2, 4, 8, 16, 32)
 #: How a job can end; a series that starts at its first event hides that event from `increase`.
 OUTCOMES: Final = (
     "done", "cancelled", "queue_full", "queue_timeout", "draining", "worker_failed",
-    "worker_timeout", "unusable_input",
+    "worker_timeout", "unusable_input", "shutting_down",
 )  # fmt: skip
 
 

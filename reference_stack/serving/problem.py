@@ -78,6 +78,16 @@ def bad_request(code: str, detail: str, param: str | None = None) -> Problem:
     return Problem(HTTPStatus.BAD_REQUEST, code, detail, param=param)
 
 
+def too_large(limit_bytes: int, param: str | None = None) -> Problem:
+    """A 413: the request, or its file, is larger than the service takes."""
+    return Problem(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "too_large",
+        f"more than {limit_bytes:,} bytes",
+        param=param,
+    )
+
+
 def unavailable(code: str, detail: str, retry_after_s: float = 5) -> Problem:
     """A 503: the same request may succeed after `retry_after_s`."""
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, code, detail, retry_after_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from fastapi import APIRouter
@@ -23,8 +24,12 @@ class ModelService(Protocol):
         """The routes."""
 
     @property
+    def body_limits(self) -> Mapping[str, int]:
+        """The most bytes of a request's body, by path, where more than JSON comes."""
+
+    @property
     def status(self) -> str:
-        """ready, idle (its model is loaded with the first request), draining, or failed."""
+        """ready, idle (its model is loaded with the first request), loading, draining or failed."""
 
     @property
     def idle(self) -> bool:
@@ -35,6 +40,9 @@ class ModelService(Protocol):
 
     def drain(self) -> None:
         """Refuse what is new from now on."""
+
+    def give_up(self) -> None:
+        """Fail what is still under way: the time for draining is over."""
 
     async def close(self) -> None:
         """Give up what is under way, and end the worker."""

@@ -2,9 +2,10 @@
 
 A *job* is what a client asked for; it consists of *units* (a clip of speech: its windows of 30 s).
 Life of a job: waiting (until its first unit is taken, at most until its deadline) → running → done.
-Each turn takes a unit of every job, oldest job first, then second units while there is room; only
-units of one *kind* share a turn (the same language, say). A job can be given up at any moment: what
-was not taken yet is not done.
+Jobs take turns: a turn takes a unit of each job in line, then second units while there is room, and
+who was served goes to the end of the line. Only units of one *kind* share a turn (the same
+language, say): the kind of whoever is first. A job can be given up at any moment: what was not
+taken yet is not done.
 
 Belongs to one event loop. Times are in seconds of that loop's clock.
 """
@@ -12,26 +13,29 @@ Belongs to one event loop. Times are in seconds of that loop's clock.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar, cast
 
 from reference_stack.serving.child import ChildFailedError, RefusedError
+from reference_stack.serving.pace import Pace
 from reference_stack.serving.problem import Problem, bad_request, unavailable
+
+log = logging.getLogger(__name__)
 
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
+UnitError = RefusedError | ChildFailedError
 
-# Weight of the newest turn in the running mean of their durations.
-_SMOOTHING = 0.2
-_LONGEST_RETRY_AFTER_S = 60.0
 _AFTER_FAILURE_RETRY_S = 5.0
+_NO_ANSWER = ChildFailedError("worker_failed", "the worker gave no answer")
 
 
 @dataclass(frozen=True)
 class QueueLimits:
-    """`max_batch` units are done together; up to `max_queue` jobs wait behind those that run."""
+    """`max_batch` units are done together; `max_queue` jobs more than that are taken in."""
 
     max_batch: int
     max_queue: int
@@ -60,7 +64,7 @@ class _Job(Generic[Unit, Result]):
     submitted_at: float
     expiry: asyncio.TimerHandle | None = None
     under_way: int = 0
-    started: bool = field(default=False)
+    started: bool = False
 
 
 class WorkQueue(Generic[Unit, Result]):
@@ -68,17 +72,20 @@ class WorkQueue(Generic[Unit, Result]):
 
     def __init__(
         self,
-        perform: Callable[[Sequence[Unit]], Awaitable[Sequence[Result]]],
+        perform: Callable[[Sequence[Unit]], Awaitable[Sequence[Result | UnitError]]],
         limits: QueueLimits,
         observer: QueueObserver,
     ) -> None:
-        """`perform` gives one result a unit, in order; see `child` for the errors it may raise."""
+        """`perform` gives a result or an error for each unit, in order.
+
+        It may raise such an error instead, which then holds for all of them.
+        """
         self._perform = perform
         self._limits = limits
         self._observer = observer
         self._jobs: list[_Job[Unit, Result]] = []
         self._turn: asyncio.Task[None] | None = None
-        self._mean_turn_s: float | None = None
+        self._pace = Pace()
         self._draining = False
 
     @property
@@ -98,12 +105,17 @@ class WorkQueue(Generic[Unit, Result]):
 
     @property
     def _full(self) -> bool:
-        free_places = max(0, self._limits.max_batch - self.running)
-        return self.waiting >= self._limits.max_queue + free_places
+        return len(self._jobs) >= self._limits.max_queue + self._limits.max_batch
 
     def drain(self) -> None:
         """Refuse new jobs from now on; those here go on."""
         self._draining = True
+
+    def give_up(self) -> None:
+        """Fail every job here: the time for draining is over."""
+        for job in self._jobs:
+            if not job.done.done():
+                job.done.set_exception(unavailable("shutting_down", "the service is shutting down"))
 
     async def do(
         self,
@@ -138,7 +150,7 @@ class WorkQueue(Generic[Unit, Result]):
             raise
         else:
             self._observer.ended("done")
-            return [result for result in job.results if result is not None]
+            return cast("list[Result]", job.results)
         finally:
             self._leave(job)
 
@@ -176,13 +188,15 @@ class WorkQueue(Generic[Unit, Result]):
     def _retry_after_s(self) -> float:
         """When a place should be free: the turns ahead."""
         ahead = sum(len(job.left) + job.under_way for job in self._jobs)
-        turns = math.ceil(ahead / self._limits.max_batch)
-        return min(turns * (self._mean_turn_s or 1.0), _LONGEST_RETRY_AFTER_S)
+        return self._pace.retry_after_s(math.ceil(ahead / self._limits.max_batch))
 
     async def _take_turns(self) -> None:
         try:
             while batch := self._next_batch():
                 await self._do(batch)
+                # Behind those who came meanwhile; the sort is stable.
+                served = {id(job) for job, _, _ in batch}
+                self._jobs.sort(key=lambda job: id(job) in served)
         finally:
             self._turn = None
 
@@ -213,36 +227,38 @@ class WorkQueue(Generic[Unit, Result]):
     async def _do(self, batch: Sequence[tuple[_Job[Unit, Result], int, Unit]]) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        problem: Problem | None = unavailable("worker_failed", "the worker gave no answer")
-        results: Sequence[Result] = ()
+        units = [unit for _, _, unit in batch]
+        answers: Sequence[Result | UnitError] = [_NO_ANSWER] * len(units)
         try:
-            results = await self._perform([unit for _, _, unit in batch])
-            problem = None
-        except RefusedError as error:
-            problem = bad_request("unusable_input", str(error))
-        except ChildFailedError as error:
-            problem = unavailable(error.kind, str(error), _AFTER_FAILURE_RETRY_S)
+            answers = await self._perform(units)
+        except (RefusedError, ChildFailedError) as error:
+            answers = [error] * len(units)
+        except Exception:  # the turns' end: nobody above could catch it, and others wait in line
+            log.exception("a turn failed")
         finally:
-            # Whatever else went wrong, nobody waits for ever.
-            self._settle(batch, results, problem)
+            self._settle(batch, answers)
             seconds = loop.time() - began
             self._observer.turn(len(batch), seconds)
-            old_s = self._mean_turn_s
-            self._mean_turn_s = seconds if old_s is None else old_s + _SMOOTHING * (seconds - old_s)
+            self._pace.learn(seconds)
 
     @staticmethod
     def _settle(
         batch: Sequence[tuple[_Job[Unit, Result], int, Unit]],
-        results: Sequence[Result],
-        problem: Problem | None,
+        answers: Sequence[Result | UnitError],
     ) -> None:
-        for place, (job, index, _unit) in enumerate(batch):
+        for (job, index, _unit), answer in zip(batch, answers, strict=True):
             job.under_way -= 1
             if job.done.done():
                 continue
-            if problem is not None:
-                job.done.set_exception(problem)
+            if isinstance(answer, RefusedError | ChildFailedError):
+                job.done.set_exception(_problem(answer))
                 continue
-            job.results[index] = results[place]
+            job.results[index] = answer
             if not job.left and job.under_way == 0:
                 job.done.set_result(None)
+
+
+def _problem(error: UnitError) -> Problem:
+    if isinstance(error, RefusedError):
+        return bad_request("unusable_input", str(error))
+    return unavailable(error.kind, str(error), _AFTER_FAILURE_RETRY_S)

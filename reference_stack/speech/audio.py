@@ -24,6 +24,10 @@ MEDIA_TYPES: Final[dict[SoundFormat, str]] = {
     "opus": "audio/ogg",
     "pcm": "audio/pcm",
 }
+# More of either is no recording of a voice, and would cost memory without end.
+_MAX_RATE = 192_000
+_MAX_CHANNELS = 8
+_BLOCK_FRAMES = 65_536
 # Opus knows no other rate that holds what a voice here has.
 _OPUS_RATE = 24_000
 
@@ -35,22 +39,32 @@ class UnusableAudioError(ValueError):
 def read_audio(content: bytes, max_s: float) -> Samples:
     """A sound file (WAV, FLAC, MP3, OGG and others) as samples at `RATE`, channels averaged.
 
-    Raises UnusableAudioError; a file that is too long is refused before it is decoded.
+    What is beyond full scale is cut off, what is no number is silence. Needs memory for one channel
+    at the file's rate, whatever the file promises. Raises UnusableAudioError; a file that is too
+    long is refused before it is decoded.
     """
     try:
         with soundfile.SoundFile(io.BytesIO(content)) as file:
-            duration_s = file.frames / file.samplerate
+            rate = file.samplerate
+            if rate > _MAX_RATE or file.channels > _MAX_CHANNELS:
+                raise UnusableAudioError(
+                    f"the sound has {rate} samples a second and {file.channels} channels, allowed "
+                    f"are {_MAX_RATE} and {_MAX_CHANNELS}"
+                )
+            duration_s = file.frames / rate
             if duration_s > max_s:
                 raise UnusableAudioError(
                     f"the sound lasts {duration_s:.0f} s, allowed are {max_s:.0f} s"
                 )
             # The header may lie: read no more than is allowed.
-            limit = math.ceil(max_s * file.samplerate)
-            samples = file.read(limit, dtype="float32", always_2d=True).mean(axis=1)
-            rate = file.samplerate
-    except (soundfile.LibsndfileError, soundfile.SoundFileRuntimeError) as error:
+            limit = math.ceil(max_s * rate)
+            blocks = file.blocks(_BLOCK_FRAMES, frames=limit, dtype="float32", always_2d=True)
+            # Averaged block by block: a small file of silence can have many channels.
+            mono = [block.mean(axis=1) for block in blocks]
+    except soundfile.SoundFileError as error:
         raise UnusableAudioError(f"not a sound file that can be read: {error}") from error
-    return resampled(samples, rate, RATE)
+    samples = np.concatenate([np.empty(0, np.float32), *mono])
+    return resampled(np.clip(np.nan_to_num(samples, copy=False), -1, 1), rate, RATE)
 
 
 def resampled(samples: Samples, rate: int, to: int) -> Samples:
@@ -68,8 +82,8 @@ def resampled(samples: Samples, rate: int, to: int) -> Samples:
 def write_audio(samples: Samples, rate: int, form: SoundFormat) -> bytes:
     """The samples as a file of this format; `pcm` is 16-bit little-endian at 24 kHz (OpenAI's)."""
     if form == "pcm":
-        louder = np.clip(resampled(samples, rate, _OPUS_RATE), -1, 1) * np.float32(32767)
-        return louder.astype("<i2").tobytes()
+        whole = np.clip(resampled(samples, rate, _OPUS_RATE), -1, 1) * np.float32(32767)
+        return whole.astype("<i2").tobytes()
     file = io.BytesIO()
     if form == "opus":
         samples, rate = resampled(samples, rate, _OPUS_RATE), _OPUS_RATE

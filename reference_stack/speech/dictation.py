@@ -15,6 +15,7 @@ worker.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from reference_stack.speech.service import SpeechService
 
 _MAX_MESSAGE_BYTES = 10 * RATE * 2
+#: Beyond it the socket closes without a word; shorter ones get an error that says why.
+MAX_SOCKET_MESSAGE_BYTES = 1024**2
 _MAX_PROMPT_CHARACTERS = 1000
 # RFC 6455: policy violation, message too big, try again later.
 _CLOSE_REFUSED, _CLOSE_TRY_LATER, _CLOSE_NORMAL = 1008, 1013, 1000
@@ -114,12 +117,11 @@ class Dictations:
         @router.websocket("/v1/audio/dictation")
         async def dictate(socket: WebSocket) -> None:
             await socket.accept()
-            try:
-                await self._session(socket)
-            except Problem as problem:
-                await _refuse(socket, problem)
-            except WebSocketDisconnect:
-                return
+            with contextlib.suppress(WebSocketDisconnect):
+                try:
+                    await self._session(socket)
+                except Problem as problem:
+                    await _refuse(socket, problem)
 
         return router
 

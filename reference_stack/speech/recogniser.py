@@ -8,13 +8,22 @@ from pathlib import Path
 from typing import Any, Final
 
 import mlx.core as mx
-from mlx_whisper.audio import N_FRAMES, N_SAMPLES, log_mel_spectrogram, pad_or_trim
-from mlx_whisper.decoding import DecodingOptions, DecodingResult, decode
-from mlx_whisper.load_models import load_model
-from mlx_whisper.tokenizer import LANGUAGES, get_tokenizer
 
 from reference_stack.serving.child import RefusedError
 from reference_stack.speech.tasks import Heard, HeardSegment, HearOptions, HearTask
+from reference_stack.speech.whisper_library import (
+    LANGUAGES,
+    N_FRAMES,
+    N_SAMPLES,
+    SAMPLE_RATE,
+    DecodingOptions,
+    DecodingResult,
+    decode,
+    get_tokenizer,
+    load_model,
+    log_mel_spectrogram,
+    pad_or_trim,
+)
 
 # Whisper's own rules (Radford et al. 2022, section 4.5): text that repeats itself or that the model
 # doubts is decoded again with more chance; what is doubted and likely no speech is left out.
@@ -22,6 +31,8 @@ _RETRY_TEMPERATURES: Final = (0.4, 0.8)
 _MOST_COMPRESSION: Final = 2.4
 _LEAST_LOG_PROBABILITY: Final = -1.0
 _NO_SPEECH: Final = 0.6
+# The same windows give the same words, also at a temperature.
+_SEED: Final = 0
 # Seconds a timestamp token stands for.
 _TIME_STEP_S: Final = 0.02
 _ENGLISH: Final = "en"
@@ -49,7 +60,10 @@ class Recogniser:
             again = self._decode(sounds[mx.array(doubtful)], task.options, temperature)
             for place, one in zip(doubtful, again, strict=True):
                 heard[place] = one
-        return [self._told(one, task.options) for one in heard]
+        return [
+            self._told(one, task.options, len(samples) / SAMPLE_RATE)
+            for one, samples in zip(heard, task.windows, strict=True)
+        ]
 
     def _check(self, language: str) -> None:
         if language not in LANGUAGES:
@@ -76,24 +90,31 @@ class Recogniser:
             without_timestamps=not options.timestamps,
             fp16=self._half,
         )
+        mx.random.seed(_SEED)
         results: list[DecodingResult] = decode(self._model, sounds, chosen)
         return results
 
-    def _told(self, result: DecodingResult, options: HearOptions) -> Heard:
+    def _told(self, result: DecodingResult, options: HearOptions, duration_s: float) -> Heard:
         no_speech = float(result.no_speech_prob)
         doubted = result.avg_logprob < _LEAST_LOG_PROBABILITY
         mute = not math.isnan(no_speech) and no_speech > _NO_SPEECH and doubted
         return Heard(
             text="" if mute else result.text,
-            segments=() if mute else self._segments(result.tokens, options.language),
+            segments=(
+                self._segments(result.tokens, options.language, duration_s)
+                if options.timestamps and not mute
+                else ()
+            ),
             mean_log_probability=float(result.avg_logprob),
             no_speech=no_speech,
             compression=float(result.compression_ratio),
             temperature=float(result.temperature),
         )
 
-    def _segments(self, tokens: Sequence[int], language: str) -> tuple[HeardSegment, ...]:
-        """Between a timestamp and the next; without any, nothing."""
+    def _segments(
+        self, tokens: Sequence[int], language: str, duration_s: float
+    ) -> tuple[HeardSegment, ...]:
+        """Between a timestamp and the next; the last one may be left open, to the window's end."""
         tokenizer = get_tokenizer(
             self._model.is_multilingual,
             num_languages=self._model.num_languages,
@@ -104,16 +125,21 @@ class Recogniser:
         segments: list[HeardSegment] = []
         start_s = 0.0
         inside: list[int] = []
+
+        def close(end_s: float) -> None:
+            if inside:
+                text = tokenizer.decode(inside).strip()
+                segments.append(HeardSegment(start_s, end_s, text, tuple(inside)))
+                inside.clear()
+
         for token in tokens:
             if token < first_time:
                 inside.append(token)
                 continue
             time_s = (token - first_time) * _TIME_STEP_S
-            if inside:
-                text = tokenizer.decode(inside).strip()
-                segments.append(HeardSegment(start_s, time_s, text, tuple(inside)))
-                inside = []
+            close(time_s)
             start_s = time_s
+        close(max(start_s, duration_s))
         return tuple(segments)
 
 

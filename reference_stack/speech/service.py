@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fastapi import APIRouter
 
-from reference_stack.serving.child import ChildFailedError, ChildProcess
+from reference_stack.serving.body_limit import FORM_BYTES
+from reference_stack.serving.child import ChildProcess
 from reference_stack.serving.problem import bad_request
 from reference_stack.serving.work_queue import QueueLimits, WorkQueue
 from reference_stack.speech.audio import RATE, Samples
@@ -17,7 +18,7 @@ from reference_stack.speech.dictation import Dictations
 from reference_stack.speech.metrics import SpeechMetrics
 from reference_stack.speech.settings import SpeechSettings
 from reference_stack.speech.tasks import Heard, HearOptions, HearTask
-from reference_stack.speech.transcription import transcription_routes
+from reference_stack.speech.transcription import TRANSCRIPTIONS, transcription_routes
 from reference_stack.speech.windows import Window, silent, windows
 
 WORKER = "reference_stack.speech.worker"
@@ -60,8 +61,6 @@ class SpeechService:
         limits = QueueLimits(settings.max_batch, settings.max_queue, settings.queue_timeout_s)
         self._queue: WorkQueue[_Unit, Heard] = WorkQueue(self._hear, limits, metrics)
         self._draining = False
-        self._failed = False
-        self._preloading: asyncio.Task[None] | None = None
         self._dictations = Dictations(settings.dictation, self)
         metrics.watch(lambda: self._queue.waiting, lambda: self._queue.running)
         metrics.watch_sessions(lambda: self._dictations.open)
@@ -75,13 +74,16 @@ class SpeechService:
         return (self.settings.model_name,)
 
     @property
+    def body_limits(self) -> Mapping[str, int]:
+        """See ModelService."""
+        return {TRANSCRIPTIONS: self.settings.max_upload_bytes + FORM_BYTES}
+
+    @property
     def status(self) -> str:
         """See ModelService."""
         if self._draining:
             return "draining"
-        if self._failed:
-            return "failed"
-        return "idle" if self._worker.pid is None else "ready"
+        return self._worker.status
 
     @property
     def idle(self) -> bool:
@@ -96,13 +98,7 @@ class SpeechService:
     async def start(self) -> None:
         """Begin to load the model if it is to be there from the start; returns at once."""
         if self.settings.preload:
-            self._preloading = asyncio.create_task(self._preload())
-
-    async def _preload(self) -> None:
-        try:
-            await self._worker.start()
-        except ChildFailedError:
-            self._failed = True  # which `status` shows; the next request tries again
+            self._worker.preload()
 
     def drain(self) -> None:
         """Refuse new clips and dictations; open dictations are finished."""
@@ -110,11 +106,13 @@ class SpeechService:
         self._dictations.drain()
         self._queue.drain()
 
+    def give_up(self) -> None:
+        """Fail what is under way."""
+        self._queue.give_up()
+
     async def close(self) -> None:
         """End the worker."""
-        if self._preloading is not None:
-            self._preloading.cancel()
-        await asyncio.to_thread(self._worker.close)
+        await self._worker.end()
 
     def language(self, asked: str | None) -> str:
         """The language that holds. Raises Problem (400) for one that is no code."""
@@ -148,12 +146,7 @@ class SpeechService:
         task = HearTask(tuple(unit.samples for unit in units), units[0].options)
         loop = asyncio.get_running_loop()
         began = loop.time()
-        try:
-            heard: list[Heard] = await self._worker.call(task, self.settings.turn_timeout_s)
-        except ChildFailedError:
-            self._failed = True
-            raise
-        self._failed = False
+        heard: list[Heard] = await self._worker.call(task, self.settings.turn_timeout_s)
         audio_s = sum(len(unit.samples) for unit in units) / RATE
         self._metrics.heard(audio_s, loop.time() - began)
         return heard

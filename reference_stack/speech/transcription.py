@@ -16,25 +16,30 @@ from reference_stack.serving.leaving import (
     patience_s,
     unless_client_leaves,
 )
-from reference_stack.serving.problem import Problem, bad_request
+from reference_stack.serving.problem import Problem, bad_request, too_large
 from reference_stack.speech.audio import Samples, UnusableAudioError, read_audio
 from reference_stack.speech.tasks import HearOptions
 
 if TYPE_CHECKING:
     from reference_stack.speech.service import SpeechService, Transcript
 
+TRANSCRIPTIONS = "/v1/audio/transcriptions"
 # Whatever the site serves: a client that may fail over to another site can't name the model.
 _ANY_MODEL = "default"
 _MAX_PROMPT_CHARACTERS = 1000
 
 ResponseFormat = Literal["json", "text", "verbose_json"]
+_FIELDS = frozenset(("file", "model", "language", "prompt", "temperature", "response_format"))
+# Files that are decoded at once: each takes memory and a processor that chats need.
+_DECODED_AT_ONCE = 2
 
 
 def transcription_routes(service: SpeechService) -> APIRouter:
     """The endpoint over `service`."""
     router = APIRouter()
+    decoding = asyncio.Semaphore(_DECODED_AT_ONCE)
 
-    @router.post("/v1/audio/transcriptions")
+    @router.post(TRANSCRIPTIONS)
     async def transcribe(  # noqa: PLR0917 - a form's fields
         request: Request,
         file: Annotated[UploadFile, File()],
@@ -44,11 +49,13 @@ def transcription_routes(service: SpeechService) -> APIRouter:
         temperature: Annotated[float, Form(ge=0, le=1)] = 0.0,
         response_format: Annotated[ResponseFormat, Form()] = "json",
     ) -> Response:
+        if unknown := sorted((await request.form()).keys() - _FIELDS):
+            raise bad_request("invalid_request", f"{unknown[0]}: is not served here", unknown[0])
         require_model(model, service.settings.model_name)
         options = HearOptions(
             service.language(language), prompt, temperature, response_format == "verbose_json"
         )
-        samples = await _read(file, service)
+        samples = await _read(file, service, decoding)
         try:
             transcript = await unless_client_leaves(
                 request, service.transcribe(samples, options, patience_s(request))
@@ -76,18 +83,14 @@ def require_model(asked: str, served: str) -> None:
         )
 
 
-async def _read(file: UploadFile, service: SpeechService) -> Samples:
+async def _read(file: UploadFile, service: SpeechService, decoding: asyncio.Semaphore) -> Samples:
     limit = service.settings.max_upload_bytes
     content = await file.read(limit + 1)
     if len(content) > limit:
-        raise Problem(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            "too_large",
-            f"file: more than {limit:,} bytes",
-            param="file",
-        )
+        raise too_large(limit, "file")
     try:
-        return await asyncio.to_thread(read_audio, content, service.settings.max_audio_s)
+        async with decoding:
+            return await asyncio.to_thread(read_audio, content, service.settings.max_audio_s)
     except UnusableAudioError as error:
         raise bad_request("unusable_audio", f"file: {error}", "file") from error
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from reference_stack.serving.child import ChildFailedError, RefusedError
 from reference_stack.serving.leaving import (
     ClientGoneError,
     client_gone,
@@ -18,7 +20,7 @@ from reference_stack.serving.leaving import (
     unless_client_leaves,
 )
 from reference_stack.serving.problem import bad_request
-from reference_stack.serving.work_queue import QueueLimits, WorkQueue
+from reference_stack.serving.work_queue import QueueLimits, UnitError, WorkQueue
 from reference_stack.speech.audio import MEDIA_TYPES, Samples, SoundFormat, write_audio
 from reference_stack.speech.metrics import VoiceMetrics
 from reference_stack.speech.settings import VoiceSettings
@@ -50,6 +52,7 @@ class VoiceService:
     """`text-to-speech` of the design."""
 
     name = "text-to-speech"
+    body_limits: Mapping[str, int] = MappingProxyType({})
 
     def __init__(self, settings: VoiceSettings, metrics: VoiceMetrics) -> None:
         self._settings = settings
@@ -85,6 +88,10 @@ class VoiceService:
         self._draining = True
         self._queue.drain()
 
+    def give_up(self) -> None:
+        """Fail what is under way."""
+        self._queue.give_up()
+
     async def close(self) -> None:
         """Nothing is left to end: each program ends with its request."""
 
@@ -113,12 +120,15 @@ class VoiceService:
 
         return router
 
-    async def _speak(self, bodies: Sequence[SpeechRequest]) -> list[_Spoken]:
+    async def _speak(self, bodies: Sequence[SpeechRequest]) -> list[_Spoken | UnitError]:
         return list(await asyncio.gather(*(self._speak_one(body) for body in bodies)))
 
-    async def _speak_one(self, body: SpeechRequest) -> _Spoken:
+    async def _speak_one(self, body: SpeechRequest) -> _Spoken | UnitError:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        samples, rate = await synthesise(self._settings, body.input, body.voice, body.speed)
+        try:
+            samples, rate = await synthesise(self._settings, body.input, body.voice, body.speed)
+        except (RefusedError, ChildFailedError) as error:
+            return error  # of this text: the others of its turn are spoken
         self._metrics.spoke(len(samples) / rate, loop.time() - began)
         return _Spoken(samples, rate)

@@ -6,6 +6,7 @@ Each gets the text on its standard input, never as an argument, and gives a soun
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import tempfile
 from collections.abc import Sequence
@@ -18,29 +19,21 @@ from reference_stack.serving.child import ChildFailedError, RefusedError
 from reference_stack.speech.audio import Samples
 from reference_stack.speech.settings import VoiceSettings
 
+log = logging.getLogger(__name__)
+
 #: OpenAI's voices: clients that know nothing else send one of them, and get the default voice.
 OPENAI_VOICES = frozenset(
     (
-        "alloy",
-        "ash",
-        "ballad",
-        "cedar",
-        "coral",
-        "echo",
-        "fable",
-        "marin",
-        "nova",
-        "onyx",
-        "sage",
-        "shimmer",
-        "verse",
+        "alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx",
+        "sage", "shimmer", "verse",
     )
-)
+)  # fmt: skip
 
 # Words a minute at speed 1: each program's own default.
 _ESPEAK_WORDS_PER_MINUTE = 175
 _SAY_WORDS_PER_MINUTE = 175
-_VOICE_NAME = re.compile(r"[A-Za-z0-9À-ÿ][A-Za-z0-9À-ÿ+_./() -]{0,79}")
+# No slash and no full stop: espeak-ng takes a name for a path as well.
+_VOICE_NAME = re.compile(r"[A-Za-z0-9À-ÿ][A-Za-z0-9À-ÿ+_() -]{0,79}")
 # A WAV file written to a pipe does not know its length; this is where its samples begin.
 _WAV_HEADER_BYTES = 44
 _WAV_RATE = slice(24, 28)
@@ -55,44 +48,33 @@ async def synthesise(
     takes too long.
     """
     name = settings.voice if voice in OPENAI_VOICES else voice
-    if not _VOICE_NAME.fullmatch(name):
-        raise RefusedError(f"voice: {name!r} is no voice's name")
+    if name != settings.voice and (settings.engine == "piper" or not _VOICE_NAME.fullmatch(name)):
+        raise RefusedError(f"voice: there is no {name!r} here")
+    if settings.engine == "espeak-ng":
+        words_per_minute = str(round(_ESPEAK_WORDS_PER_MINUTE * speed))
+        options = ["-v", name, "-s", words_per_minute, "--stdin", "--stdout", "-b", "1"]
+        return _streamed_wav(await _run(settings, options, text))
     if settings.engine == "say":
-        return await _say(settings, text, name, speed)
-    if settings.engine == "piper":
-        return await _piper(settings, text, speed)
-    words_per_minute = round(_ESPEAK_WORDS_PER_MINUTE * speed)
-    sound = await _run(
-        settings, ["-v", name, "-s", str(words_per_minute), "--stdin", "--stdout", "-b", "1"], text
-    )
-    return _streamed_wav(sound)
+        words_per_minute = str(round(_SAY_WORDS_PER_MINUTE * speed))
+        options = ["-v", name, "-r", words_per_minute, "-f", "-", "--data-format=LEI16@22050", "-o"]
+        return await _through_a_file(settings, options, text)
+    options = ["--model", name, "--length-scale", f"{1 / speed:.3f}", "--output-file"]
+    # piper takes each line for a text of its own.
+    return await _through_a_file(settings, options, " ".join(text.split()))
 
 
-async def _say(settings: VoiceSettings, text: str, voice: str, speed: float) -> tuple[Samples, int]:
-    rate = str(round(_SAY_WORDS_PER_MINUTE * speed))
+async def _through_a_file(
+    settings: VoiceSettings, options: Sequence[str], text: str
+) -> tuple[Samples, int]:
+    """What a program writes to the WAV file whose name is its last option's value."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "speech.wav"
-        await _run(
-            settings,
-            ["-v", voice, "-r", rate, "-f", "-", "-o", str(file), "--data-format=LEI16@22050"],
-            text,
-        )
-        samples, sample_rate = soundfile.read(file, dtype="float32")
-    return samples, int(sample_rate)
-
-
-async def _piper(settings: VoiceSettings, text: str, speed: float) -> tuple[Samples, int]:
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "speech.wav"
-        one_line = " ".join(text.split())  # piper takes each line for a text of its own
-        await _run(
-            settings,
-            ["--model", settings.voice, "--length-scale", f"{1 / speed:.3f}",
-             "--output-file", str(file)],
-            one_line,
-        )  # fmt: skip
-        samples, sample_rate = soundfile.read(file, dtype="float32")
-    return samples, int(sample_rate)
+        await _run(settings, [*options, str(file)], text)
+        try:
+            samples, rate = await asyncio.to_thread(soundfile.read, file, dtype="float32")
+        except soundfile.SoundFileError as error:
+            raise ChildFailedError("worker_failed", f"{settings.engine}: {error}") from error
+    return samples, int(rate)
 
 
 async def _run(settings: VoiceSettings, arguments: Sequence[str], text: str) -> bytes:
@@ -105,7 +87,7 @@ async def _run(settings: VoiceSettings, arguments: Sequence[str], text: str) -> 
             stderr=asyncio.subprocess.PIPE,
         )
     except OSError as error:
-        raise ChildFailedError("worker_failed", f"{settings.program}: {error.strerror}") from error
+        raise ChildFailedError("worker_failed", f"{settings.engine}: {error.strerror}") from error
     try:
         async with asyncio.timeout(settings.synthesis_timeout_s):
             sound, complaint = await process.communicate(text.encode("utf-8"))
@@ -120,9 +102,10 @@ async def _run(settings: VoiceSettings, arguments: Sequence[str], text: str) -> 
             await process.wait()
     if process.returncode != 0:
         words = complaint.decode(errors="replace").strip()
+        log.warning("%s: %s", settings.engine, words)  # which may tell of this machine's folders
         if "voice" in words.lower():
-            raise RefusedError(f"voice: {settings.engine}: {words}")
-        raise ChildFailedError("worker_failed", f"{settings.engine}: {words or 'failed'}")
+            raise RefusedError(f"voice: {settings.engine} does not have it")
+        raise ChildFailedError("worker_failed", f"{settings.engine} failed")
     return sound
 
 

@@ -17,11 +17,12 @@ def main() -> None:
     settings = SpeechSettings.model_validate_json(sys.argv[2])
 
     def prepare() -> Callable[[HearTask], list[Heard]]:
+        folder = check_model_folder(settings.model_dir, "mlx-whisper", full=True)
         prepare_process(settings.blas_threads)
         # Imports mlx, so not before the BLAS is chosen.
         from reference_stack.speech.recogniser import Recogniser  # noqa: PLC0415
 
-        return Recogniser(check_model_folder(settings.model_dir, "mlx-whisper", full=True)).hear
+        return Recogniser(folder).hear
 
     serve_parent(int(sys.argv[1]), prepare, settings.niceness)
 

@@ -8,12 +8,10 @@ a face.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import dlib
-import numpy as np
 
 from reference_stack.vision.pictures import at_most, read_picture
 from reference_stack.vision.tasks import FaceFound
@@ -48,8 +46,3 @@ class FaceReader:
         return FaceFound(
             len(faces), tuple(float(number) for number in numbers), (left, top, right, bottom)
         )
-
-
-def distance(one: Sequence[float], other: Sequence[float]) -> float:
-    """How far two embeddings are apart (Euclidean); below the threshold: one person."""
-    return float(np.linalg.norm(np.asarray(one) - np.asarray(other)))

@@ -8,20 +8,22 @@ patient is read out of the file.
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.multival import MultiValue
 from pydicom.pixels.processing import apply_modality_lut
 from scipy.ndimage import convolve
 from skimage.filters import laplace, threshold_otsu
 from skimage.measure import label, regionprops, shannon_entropy
 
 from reference_stack.serving.child import RefusedError
-from reference_stack.vision.pictures import read_picture
+from reference_stack.vision.pictures import UNREADABLE, read_picture
 from reference_stack.vision.tasks import ImageMeasures, ImageTask
 
 DISCLAIMER: Final = (
@@ -30,6 +32,8 @@ DISCLAIMER: Final = (
 _DICOM_MARK = slice(128, 132)
 _LARGEST_REGIONS = 3
 _HOUNSFIELD_MODALITIES = {"CT"}
+# Beyond every unit of a medical image; squares of such values are still numbers.
+_LARGEST_VALUE = 1e12
 # Smaller specks than this share of the image are noise, not regions.
 _SMALLEST_REGION = 0.001
 
@@ -40,12 +44,15 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class _Image:
+    """`inverted` images show their low values bright (DICOM's MONOCHROME1)."""
+
     values: Values
     kind: str
     unit: str
     spacing_mm: tuple[float, float] | None = None
     window: tuple[float, float] | None = None
     frames: int = 1
+    inverted: bool = False
     description: dict[str, object] | None = None
 
 
@@ -55,6 +62,8 @@ def measure(task: ImageTask, max_pixels: int) -> ImageMeasures:
     values = image.values
     low, high = _window(image, task.window)
     shown = np.clip((values - low) / (high - low), 0, 1)
+    if image.inverted:
+        shown = 1 - shown
     quantiles = np.quantile(values, [0.01, 0.5, 0.99])
     return ImageMeasures(
         {
@@ -123,12 +132,18 @@ def _regions(shown: Values, spacing_mm: tuple[float, float] | None) -> dict[str,
     if shown.min() == shown.max():
         return {"threshold": None, "largest": []}
     threshold = float(threshold_otsu(shown))
-    found = regionprops(label(shown > threshold))
-    kept = [region for region in found if region.area >= _SMALLEST_REGION * shown.size]
-    largest = sorted(kept, key=lambda region: region.area, reverse=True)[:_LARGEST_REGIONS]
+    labels = label(shown > threshold)
+    # Only the largest are measured one by one: noise has as many regions as it has pixels.
+    areas = np.bincount(labels.ravel())
+    areas[0] = 0  # the dark
+    largest = np.argsort(-areas, kind="stable")[:_LARGEST_REGIONS]
+    kept = [number for number in largest if areas[number] >= _SMALLEST_REGION * shown.size]
     return {
         "threshold": threshold,
-        "largest": [_region(region, spacing_mm) for region in largest],
+        "largest": [
+            _region(regionprops((labels == number).view(np.uint8))[0], spacing_mm)
+            for number in kept
+        ],
     }
 
 
@@ -156,21 +171,27 @@ def _read(content: bytes, max_pixels: int) -> _Image:
 
 def _dicom(content: bytes, max_pixels: int) -> _Image:
     try:
-        dataset = pydicom.dcmread(io.BytesIO(content))
-        frames = int(dataset.get("NumberOfFrames", 1) or 1)
-        pixels = int(dataset.Rows) * int(dataset.Columns) * frames
-        if pixels > max_pixels:
-            raise RefusedError(f"the image has {pixels:,} pixels, allowed are {max_pixels:,}")
-        stored = dataset.pixel_array
-    except (InvalidDicomError, AttributeError, ValueError, NotImplementedError, RuntimeError) as e:
-        raise RefusedError(f"not a DICOM image that can be read: {e}") from e
-    values = np.asarray(apply_modality_lut(stored, dataset), dtype=np.float64)
-    if dataset.get("SamplesPerPixel", 1) > 1:
+        return _dicom_image(pydicom.dcmread(io.BytesIO(content)), max_pixels)
+    except (BytesLengthException, InvalidDicomError, *UNREADABLE) as error:
+        # Not its words, which may quote the file, and so name the patient.
+        raise RefusedError(
+            f"not a DICOM image that can be read ({type(error).__name__})"
+        ) from error
+
+
+def _dicom_image(dataset: Any, max_pixels: int) -> _Image:
+    frames = int(dataset.get("NumberOfFrames", 1) or 1)
+    samples = int(dataset.get("SamplesPerPixel", 1))
+    pixels = int(dataset.Rows) * int(dataset.Columns) * frames * samples
+    if pixels > max_pixels:
+        raise RefusedError(f"the image has {pixels:,} values, allowed are {max_pixels:,}")
+    values = np.asarray(apply_modality_lut(dataset.pixel_array, dataset), dtype=np.float64)
+    if samples > 1:
         values = values.mean(axis=-1)
     if frames > 1:
         values = values[frames // 2]  # the middle one stands for the series
-    if dataset.get("PhotometricInterpretation") == "MONOCHROME1":
-        values = values.max() + values.min() - values  # black on white becomes white on black
+    if not np.abs(values).max() <= _LARGEST_VALUE:
+        raise RefusedError("the image holds values that are no numbers, or are beyond 1e12")
     modality = str(dataset.get("Modality", "unknown"))
     return _Image(
         values,
@@ -179,6 +200,7 @@ def _dicom(content: bytes, max_pixels: int) -> _Image:
         spacing_mm=_pair(dataset.get("PixelSpacing")),
         window=_own_window(dataset),
         frames=frames,
+        inverted=dataset.get("PhotometricInterpretation") == "MONOCHROME1",
         description={
             "modality": modality,
             "photometric_interpretation": str(dataset.get("PhotometricInterpretation", "unknown")),
@@ -188,17 +210,24 @@ def _dicom(content: bytes, max_pixels: int) -> _Image:
 
 
 def _own_window(dataset: Any) -> tuple[float, float] | None:
-    centre, width = _first(dataset.get("WindowCenter")), _first(dataset.get("WindowWidth"))
-    return None if centre is None or width is None else (centre, width)
+    """Centre and width; a file may have several, of which the first is meant."""
+    centre, width = dataset.get("WindowCenter"), dataset.get("WindowWidth")
+    return _numbers([_first(centre), _first(width)])
 
 
-def _first(value: Any) -> float | None:
-    if value is None or value == "":
-        return None
-    return float(value[0] if isinstance(value, pydicom.multival.MultiValue) else value)
+def _first(value: Any) -> Any:
+    return next(iter(value), None) if isinstance(value, MultiValue) else value
 
 
 def _pair(value: Any) -> tuple[float, float] | None:
-    if value is None or len(value) < 2:  # noqa: PLR2004 - rows and columns
+    """Rows' and columns' distance, if the file has both."""
+    found = _numbers(value) if isinstance(value, MultiValue) else None
+    return found if found is not None and min(found) > 0 else None
+
+
+def _numbers(values: Sequence[Any]) -> tuple[float, float] | None:
+    """The first two, if both are numbers that JSON can hold."""
+    if len(values) < 2 or any(value is None or value == "" for value in values[:2]):  # noqa: PLR2004
         return None
-    return float(value[0]), float(value[1])
+    one, other = float(values[0]), float(values[1])
+    return (one, other) if max(abs(one), abs(other)) <= _LARGEST_VALUE else None

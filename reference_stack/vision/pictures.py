@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from reference_stack.serving.child import RefusedError
 
+#: What the readers of images stumble over when the file is to blame.
+UNREADABLE: Final = (
+    ArithmeticError, AttributeError, EOFError, Image.DecompressionBombError, LookupError,
+    NotImplementedError, OSError, RuntimeError, SyntaxError, TypeError, ValueError, struct.error,
+    zlib.error,
+)  # fmt: skip
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 
 
@@ -26,7 +35,7 @@ def read_picture(content: bytes, max_pixels: int, mode: str) -> Image.Image:
                     f"{max_pixels:,} in all"
                 )
             return ImageOps.exif_transpose(picture).convert(mode)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except UNREADABLE as error:
         raise RefusedError(
             f"not a picture that can be read, allowed are {', '.join(_FORMATS)}: {error}"
         ) from error

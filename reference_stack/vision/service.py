@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
-from http import HTTPStatus
+import math
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -12,25 +11,29 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import UploadFile
 from starlette.responses import JSONResponse, Response
 
-from reference_stack.serving.child import ChildFailedError, ChildProcess
+from reference_stack.serving.body_limit import FORM_BYTES
+from reference_stack.serving.child import ChildProcess
 from reference_stack.serving.leaving import (
     ClientGoneError,
     client_gone,
     patience_s,
     unless_client_leaves,
 )
-from reference_stack.serving.problem import Problem, bad_request
+from reference_stack.serving.problem import bad_request, too_large
 from reference_stack.serving.work_queue import QueueLimits, WorkQueue
 from reference_stack.vision.metrics import VisionMetrics
 from reference_stack.vision.settings import FaceSettings, VisionSettings
 from reference_stack.vision.tasks import FaceFound, FaceTask, ImageMeasures, ImageTask
 
+_EMBEDDING, _ANALYSIS = "/v1/faces/embedding", "/v1/images/analysis"
 WORKER = "reference_stack.vision.worker"
 #: Numbers in an embedding.
 EMBEDDING_SIZE = 128
 
+# The network's own numbers are below 1; the bound keeps out what is no number, too.
+Number = Annotated[float, Field(ge=-100, le=100)]
 Embedding = Annotated[
-    tuple[float, ...], Field(min_length=EMBEDDING_SIZE, max_length=EMBEDDING_SIZE)
+    tuple[Number, ...], Field(min_length=EMBEDDING_SIZE, max_length=EMBEDDING_SIZE)
 ]
 WindowCentre = Annotated[float | None, Query(ge=-1e6, le=1e6)]
 WindowWidth = Annotated[float | None, Query(gt=0, le=1e6)]
@@ -56,8 +59,6 @@ class VisionService:
             self._work, QueueLimits(1, settings.max_queue, settings.queue_timeout_s), metrics
         )
         self._draining = False
-        self._failed = False
-        self._preloading: asyncio.Task[None] | None = None
         metrics.watch(lambda: self._queue.waiting, lambda: self._queue.running)
         self.router = APIRouter()
         if settings.faces is not None:
@@ -77,13 +78,17 @@ class VisionService:
         return () if self._settings.faces is None else (self._settings.faces.model_name,)
 
     @property
+    def body_limits(self) -> Mapping[str, int]:
+        """See ModelService."""
+        limit = self._settings.max_upload_bytes + FORM_BYTES
+        return dict.fromkeys((_EMBEDDING, _ANALYSIS), limit)
+
+    @property
     def status(self) -> str:
         """See ModelService."""
         if self._draining:
             return "draining"
-        if self._failed:
-            return "failed"
-        return "idle" if self._worker.pid is None else "ready"
+        return self._worker.status
 
     @property
     def idle(self) -> bool:
@@ -93,27 +98,23 @@ class VisionService:
     async def start(self) -> None:
         """Begin to load the model if it is to be there from the start; returns at once."""
         if self._settings.preload:
-            self._preloading = asyncio.create_task(self._preload())
-
-    async def _preload(self) -> None:
-        try:
-            await self._worker.start()
-        except ChildFailedError:
-            self._failed = True  # which `status` shows; the next request tries again
+            self._worker.preload()
 
     def drain(self) -> None:
         """Refuse what is new."""
         self._draining = True
         self._queue.drain()
 
+    def give_up(self) -> None:
+        """Fail what is under way."""
+        self._queue.give_up()
+
     async def close(self) -> None:
         """End the worker."""
-        if self._preloading is not None:
-            self._preloading.cancel()
-        await asyncio.to_thread(self._worker.close)
+        await self._worker.end()
 
     def _add_faces(self, faces: FaceSettings) -> None:
-        @self.router.post("/v1/faces/embedding")
+        @self.router.post(_EMBEDDING)
         async def embedding(request: Request) -> Response:
             found = await self._ask(request, FaceTask(await self._content(request)))
             if not isinstance(found, FaceFound):
@@ -130,13 +131,12 @@ class VisionService:
 
         @self.router.post("/v1/faces/match")
         async def match(body: MatchRequest) -> dict[str, object]:
-            pairs = zip(body.one, body.other, strict=True)
-            apart = sum((one - other) ** 2 for one, other in pairs) ** 0.5
+            apart = math.dist(body.one, body.other)
             threshold = body.threshold or faces.threshold
             return {"distance": apart, "threshold": threshold, "same": apart < threshold}
 
     def _add_images(self) -> None:
-        @self.router.post("/v1/images/analysis")
+        @self.router.post(_ANALYSIS)
         async def analysis(
             request: Request, window_centre: WindowCentre = None, window_width: WindowWidth = None
         ) -> Response:
@@ -175,26 +175,12 @@ class VisionService:
                     raise bad_request("invalid_request", "file: is missing in the form", "file")
                 content = await file.read(limit + 1)
         else:
-            content = b""
-            async for chunk in request.stream():
-                content += chunk
-                if len(content) > limit:
-                    break
+            content = await request.body()
         if len(content) > limit:
-            raise Problem(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", f"more than {limit:,} bytes"
-            )
+            raise too_large(limit)
         if not content:
             raise bad_request("invalid_request", "the body holds no image")
         return content
 
     async def _work(self, tasks: Sequence[FaceTask | ImageTask]) -> list[FaceFound | ImageMeasures]:
-        try:
-            result: FaceFound | ImageMeasures = await self._worker.call(
-                tasks[0], self._settings.work_timeout_s
-            )
-        except ChildFailedError:
-            self._failed = True
-            raise
-        self._failed = False
-        return [result]
+        return [await self._worker.call(tasks[0], self._settings.work_timeout_s)]

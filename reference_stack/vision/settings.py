@@ -29,8 +29,9 @@ class VisionSettings(BaseModel):
     """Faces (`faces`) and medical images (`images`), by one worker process.
 
     Up to `max_queue` requests wait, each at most `queue_timeout_s`; one that takes longer than
-    `work_timeout_s` ends the worker. The worker yields to others by `niceness`; with `preload` it
-    starts with the service, else with the first request.
+    `work_timeout_s` ends the worker, one that needs more than `max_memory_bytes` is refused (on
+    Linux; a small file can unpack to any size). The worker yields to others by `niceness`; with
+    `preload` it starts with the service, else with the first request.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -43,5 +44,6 @@ class VisionSettings(BaseModel):
     start_timeout_s: Positive = 60.0
     max_upload_bytes: Annotated[int, Field(ge=1)] = 30 * 1024**2
     max_pixels: Annotated[int, Field(ge=1)] = 40_000_000
+    max_memory_bytes: Annotated[int, Field(ge=512 * 1024**2)] = 4 * 1024**3
     niceness: Annotated[int, Field(ge=0, le=19)] = 5
     preload: bool = False

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import resource
 import sys
+import warnings
 from collections.abc import Callable
 
 from reference_stack.models import check_model_folder
@@ -13,6 +16,9 @@ from reference_stack.vision.tasks import FaceFound, FaceTask, ImageMeasures, Ima
 
 def main() -> None:
     """Serve the parent that holds the other end of the socket."""
+    # What readers of images complain of quotes the file, and so may name the patient in a log.
+    warnings.simplefilter("ignore")
+    logging.getLogger("pydicom").disabled = True
     settings = VisionSettings.model_validate_json(sys.argv[2])
     serve_parent(int(sys.argv[1]), lambda: _worker(settings), settings.niceness)
 
@@ -22,13 +28,18 @@ def _worker(
 ) -> Callable[[FaceTask | ImageTask], FaceFound | ImageMeasures]:
     find = _finder(settings)
 
-    def work(task: FaceTask | ImageTask) -> FaceFound | ImageMeasures:
-        if isinstance(task, FaceTask):
-            return find(task)
-        # 100 MB and a second, which a site that only knows faces never needs.
-        from reference_stack.vision.images import measure  # noqa: PLC0415
+    resource.setrlimit(resource.RLIMIT_DATA, (settings.max_memory_bytes, resource.RLIM_INFINITY))
 
-        return measure(task, settings.max_pixels)
+    def work(task: FaceTask | ImageTask) -> FaceFound | ImageMeasures:
+        try:
+            if isinstance(task, FaceTask):
+                return find(task)
+            # 100 MB and a second, which a site that only knows faces never needs.
+            from reference_stack.vision.images import measure  # noqa: PLC0415
+
+            return measure(task, settings.max_pixels)
+        except MemoryError as error:
+            raise RefusedError("the image needs more memory than is allowed") from error
 
     return work
 

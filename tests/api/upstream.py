@@ -19,7 +19,7 @@ WORDS = ("Dor", " no", " peito:\u2028eletrocardiograma", ".")
 
 
 class Upstream(ThreadingHTTPServer):
-    """`script`: answer · busy · refuse · break · mute · error-event · empty."""
+    """`script`: answer · busy · refuse · break · mute · error-event · empty · hang."""
 
     daemon_threads = True
 
@@ -45,12 +45,15 @@ class Handler(BaseHTTPRequestHandler):
         self._plain(200, {"status": "ok"})
 
     def do_POST(self) -> None:
-        content = self.rfile.read(int(self.headers["Content-Length"]))
+        content = self._content()
         if self.path == "/v1/faces/embedding":
             self._plain(200, face(content))
             return
         if self.path == "/v1/images/analysis":
             self._image(content)
+            return
+        if self.path.startswith("/v1/audio/"):
+            self._audio()
             return
         body = json.loads(content)
         self.server.requests.append(body)
@@ -62,12 +65,32 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._stream(script)
 
+    def _content(self) -> bytes:
+        if "Content-Length" in self.headers:
+            return self.rfile.read(int(self.headers["Content-Length"]))
+        pieces = []
+        while size := int(self.rfile.readline(), 16):
+            pieces.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(pieces)
+
+    def _audio(self) -> None:
+        if self.server.script == "busy":
+            self._plain(503, {"detail": "queue full"}, {"Retry-After": "7"})
+        elif self.server.script == "mute":
+            self._wait_for_client_to_leave()
+        else:
+            self._plain(200, {"text": "dor no peito"})
+
     def _image(self, content: bytes) -> None:
         if content == b"not an image":
             self._plain(422, {"detail": "no image"})
             return
-        measures = {"summary": f"Image of {len(content)} bytes.", "contrast": 0.5}
-        self._plain(200, measures)
+        quality = {"contrast": 0.5, "sharpness": 0.01, "noise": 0.0}
+        regions: dict[str, object] = {"threshold": None, "largest": []}
+        measures = {"width_px": 512, "height_px": 256, "quality": quality, "regions": regions}
+        self._plain(200, {"kind": "picture", **measures})
 
     def _plain(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
         content = json.dumps(body).encode()

@@ -48,6 +48,7 @@ def documented_ward(
         inference_url=upstream_server.url,
         documents_urls=[pair.url(site) for site in NODES],
         documents_secret=read_secret(pair.directory, "documents"),
+        report_worker=True,
     )
     with serving(settings) as client:
         yield Ward(client, settings, shared_server)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from psycopg.errors import InsufficientPrivilege
 
 from reference_stack.api.audit_event import FIELDS, AuditEvent, outcome_of
-from reference_stack.api.audit_spool import Spool
+from reference_stack.api.audit_spool import Spool, events_of
 from reference_stack.api.audit_verify import _Check
 from tests.api.api_server import OTHERS, PATIENT, api_settings, problem, serving
 from tests.api.postgres_server import PostgresServer, running_standby
@@ -73,18 +73,36 @@ def an_event(number: int = 0) -> AuditEvent:
     )  # fmt: skip
 
 
+def shipped(spool: Spool) -> list[AuditEvent]:
+    found = []
+    while (path := spool.oldest()) is not None:
+        found += [event for batch in events_of(path, 2) for event in batch]
+        spool.discard(path)
+    return found
+
+
 def test_spooled_events_outlive_their_process_and_a_torn_line_spoils_none(tmp_path: Path) -> None:
     written = [an_event(number) for number in range(3)]
     spool = Spool(tmp_path)
     for event in written:
         spool.append(event)
     (path,) = tmp_path.glob("*.jsonl")
-    path.write_bytes(path.read_bytes() + b"not json\n" + written[0].canonical()[:40])
-    paths, found = Spool(tmp_path).take()
-    assert (paths, found) == ([path], written)
-    spool.discard(paths)
-    assert Spool(tmp_path).take() == ([], [])
-    assert [damaged.read_bytes() for damaged in tmp_path.glob("*.damaged")] == [b"not json\n"]
+    whole = path.read_bytes() + b"not json\n" + written[0].canonical()[:40]
+    path.write_bytes(whole)
+    assert shipped(Spool(tmp_path)) == written
+    assert shipped(Spool(tmp_path)) == []
+    assert [damaged.read_bytes() for damaged in tmp_path.glob("*.damaged")] == [whole]
+
+
+def test_attempts_to_bring_events_away_leave_no_files_behind(tmp_path: Path) -> None:
+    """An outage of hours is thousands of attempts; each may look at the oldest file only."""
+    spool = Spool(tmp_path)
+    written = [an_event(number) for number in range(50)]
+    for event in written:
+        spool.append(event)
+        assert spool.oldest() is not None
+    assert len(list(tmp_path.glob("*.jsonl"))) <= 2
+    assert shipped(spool) == written
 
 
 @pytest.mark.servers

@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from reference_stack.api.jobs import LEASE_S
+from reference_stack.api.jobs import LEASE_S, MAX_ATTEMPTS
 from reference_stack.secrets import read_secret
 from tests.api.api_server import PATIENT, api_settings, problem, serving
 from tests.api.postgres_server import PostgresServer
@@ -77,6 +77,20 @@ def test_a_report_whose_worker_died_is_made_by_another_after_its_lease(
     assert ward.settings.request_timeout_s * 3 < LEASE_S
 
 
+def test_a_report_that_kills_its_workers_is_given_up(documented_ward: Ward) -> None:
+    """A worker that dies says nothing, so the queue counts its attempts."""
+    ward, job = documented_ward, uuid.uuid4()
+    ward.rows(
+        "INSERT INTO job (id, kind, patient_id, requested_by, state, attempts) "
+        "SELECT %s, 'patient-report', %s, id, 'running', %s FROM clinician LIMIT 1",
+        *(job, some_patient(50), MAX_ATTEMPTS),
+    )
+    wait_until(lambda: state(ward, str(job)) == "failed", 10)
+    told = ward.get(f"/v1/reports/{job}").json()
+    assert "given up" in told["failure"]
+    assert told["finished_at"] is not None
+
+
 def test_while_the_documents_are_away_a_report_waits_and_two_workers_make_it_once(
     documented_ward: Ward, pair: Pair, shared_server: PostgresServer
 ) -> None:
@@ -86,6 +100,7 @@ def test_while_the_documents_are_away_a_report_waits_and_two_workers_make_it_onc
         site="mac-2",
         documents_urls=[pair.url(site) for site in NODES],
         documents_secret=read_secret(pair.directory, "documents"),
+        report_worker=True,
     )
     with serving(settings):
         for site in NODES:
@@ -119,7 +134,8 @@ def test_an_image_is_measured_and_the_same_request_again_is_the_same_analysis(
     first, again = ward.post(path, headers=mine), ward.post(path, headers=mine)
     assert first.status_code == 201, first.text
     assert again.content == first.content
-    assert first.json()["result"]["contrast"] == 0.5
+    assert first.json()["result"]["quality"]["contrast"] == 0.5
+    assert "512 × 256 pixels: contraste 0,50" in first.json()["conclusion"]
     assert "no diagnosis" in first.json()["notice"]
     assert ward.events_of(first)[0][1] == [patient]
     (entry,) = ward.get(f"/v1/fhir/DiagnosticReport?patient={patient}").json()["entry"]

@@ -23,14 +23,17 @@ from reference_stack.hospital.clinicians import clinician_password
 from tests.api.api_server import CLINICIAN, HOSPITAL_SECRET, api_settings, problem, serving
 from tests.api.postgres_server import PostgresServer
 from tests.api.upstream import Upstream
-from tests.clinical.test_permissions import concrete
+from tests.clinical.test_permissions import ROUTES, concrete
 from tests.clinical.ward import Ward, key, some_patient
 
 LIMIT = 50
+WATCHER = uuid.uuid4()
 
 
 def places(now: list[float]) -> EmergencyPlaces:
-    return EmergencyPlaces(LIMIT, Metrics([], CacheClient(None)), lambda: now[0])
+    return EmergencyPlaces(
+        LIMIT, Metrics([], CacheClient(None)), lambda: now[0], watchers=[WATCHER]
+    )
 
 
 def test_a_place_is_free_again_when_its_holder_was_idle_or_has_left() -> None:
@@ -50,6 +53,16 @@ def test_a_place_is_free_again_when_its_holder_was_idle_or_has_left() -> None:
     assert taken.taken() == LIMIT
     taken.leave(people[LIMIT])
     assert taken.taken() == LIMIT - 1
+
+
+def test_an_account_that_only_watches_takes_nobodys_place() -> None:
+    taken = places([0.0])
+    for _ in range(LIMIT):
+        taken.enter(uuid.uuid4())
+    taken.enter(WATCHER)
+    assert taken.taken() == LIMIT
+    with pytest.raises(ProblemError):
+        taken.enter(uuid.uuid4())
 
 
 def test_a_clinicians_own_rate_does_not_count_alerts() -> None:
@@ -113,7 +126,8 @@ def test_the_fifty_first_is_refused_and_the_critical_alert_is_not(emergency: War
 
 
 def test_what_is_off_says_so_and_what_is_on_is_served(emergency: Ward) -> None:
-    for (method, path), line in PERMISSIONS.items():
+    for method, path in ROUTES:
+        line = PERMISSIONS[method, path]
         if (method, path) == ("POST", "/v1/logout"):
             continue
         role = min(line.roles) if line.roles else "nurse"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 
 import httpx
 import numpy as np
@@ -10,8 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reference_stack.api import limits
 from reference_stack.api.faces import MARGIN, nearest
-from tests.api.api_server import CLINICIAN, problem
+from tests.api.api_server import CLINICIAN, api_settings, problem, serving
+from tests.api.postgres_server import PostgresServer
+from tests.api.upstream import Upstream
 from tests.clinical.ward import Ward, key
 
 
@@ -64,7 +68,7 @@ def test_an_enrolled_face_logs_in_until_it_is_forgotten(ward: Ward) -> None:
     answer = show(ward, b"face ana")
     assert answer.status_code == 200, answer.text
     assert answer.json()["clinician"]["id"] == str(CLINICIAN.id)
-    assert [row[2:4] for row in ward.events_of(answer)] == [("login", "allowed")]
+    assert [row[2:4] for row in ward.events_of(answer)] == [("face-login", "allowed")]
     bearer = {"Authorization": f"Bearer {answer.json()['access_token']}"}
     assert ward.client.get("/v1/sessions", headers=bearer).status_code == 200
     assert problem(show(ward, b"face bia")) == (401, "face-unknown")
@@ -85,3 +89,17 @@ def test_pictures_without_one_face_and_unknown_clinicians_are_refused(ward: Ward
     assert problem(enrol(ward, uuid.uuid4(), b"face ana")) == (404, "clinician-not-found")
     text = ward.client.post("/v1/login/face", content=b"x", headers={"Content-Type": "text/plain"})
     assert problem(text) == (422, "invalid-request")
+
+
+@pytest.mark.servers
+def test_pictures_that_log_nobody_in_are_counted(
+    shared_server: PostgresServer, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each costs inference as much as a face does, and nobody needs a token to send one."""
+    monkeypatch.setattr(limits, "ADDRESS", replace(limits.ADDRESS, count=3))
+    settings = api_settings(shared_server.url("hospital"), inference_url=upstream.url)
+    with serving(settings) as client:
+        ward = Ward(client, settings, shared_server)
+        for _ in range(3):
+            assert problem(show(ward, b"a tree")) == (422, "no-face")
+        assert problem(show(ward, b"a tree")) == (429, "too-many-attempts")

@@ -14,7 +14,8 @@ from reference_stack.addresses import AddressPlan, Network
 from reference_stack.edge import haproxy, keepalived
 from reference_stack.edge.clients import certificate_authority, client_urls
 from reference_stack.edge.render import balancer_services, ingress_services
-from reference_stack.edge.shared_address import as_far_as_possible, shared_address
+from reference_stack.edge.shared_address import shared_address
+from reference_stack.possible import as_far_as_possible
 from reference_stack.edge.tls import make_certificates, server_certificate
 from reference_stack.rendering import Programs, SiteContext, database_url, write_endpoints
 
@@ -104,9 +105,10 @@ def test_balancers_share_an_address_only_where_addresses_can_move(
     expected = ["haproxy", "balancer-watch", "keepalived"]
     assert services(design, "namespaces", tmp_path, site) == expected
     assert services(design, "addresses", tmp_path, site) == ["haproxy"]
-    plain = as_far_as_possible(design, {"haproxy"})
+    here = {"haproxy": Path("/bin/haproxy"), "espeak-ng": Path("/bin/espeak-ng")}
+    plain = as_far_as_possible(design, here)
     assert shared_address(plain, plan_of(plain, "namespaces")) is None
-    assert as_far_as_possible(design, {"haproxy", "keepalived"}) == design
+    assert as_far_as_possible(design, {**here, "keepalived": Path("/bin/keepalived")}) == design
 
 
 def test_clients_try_the_hospital_before_the_cloud(design: Design) -> None:

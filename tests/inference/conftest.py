@@ -21,6 +21,7 @@ from tests.inference.inference_bench import (
     wait_until,
 )
 from tests.inference.service_bench import MakeService, Service, served
+from tests.speech.tiny_whisper import tiny_whisper
 
 prepare_process(1)
 
@@ -40,6 +41,11 @@ def endless_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_model.scripted_model(
         tmp_path_factory.mktemp("endless") / "model", "abcdefg", endless=True
     )
+
+
+@pytest.fixture(scope="session")
+def whisper_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_whisper(tmp_path_factory.mktemp("whisper") / "model")
 
 
 @pytest.fixture

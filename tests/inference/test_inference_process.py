@@ -13,10 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import numpy as np
+import psutil
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from reference_stack.inference.__main__ import main
 from reference_stack.models.manifest import Manifest, record_files, write_manifest
+from reference_stack.speech.audio import RATE, write_audio
 from tests.inference import tiny_model
 from tests.inference.inference_bench import DEADLINE_S, wait_until
 
@@ -75,14 +80,14 @@ def _status(client: httpx.Client) -> str:
 
 def test_sigterm_lets_a_running_answer_finish(tmp_path, endless_dir):
     with running(tmp_path, endless_dir, drain_timeout_s=DEADLINE_S) as process:
-        body = {**BODY, "max_tokens": 1000}
+        body = {**BODY, "max_tokens": 300}
         with process.client.stream("POST", PATH, json=body) as response:
             lines = response.iter_lines()
             next(lines)
             process.child.send_signal(signal.SIGTERM)
             rest = [line for line in lines if line]
         assert rest[-1] == "data: [DONE]"
-        assert json.loads(rest[-2].removeprefix("data: "))["usage"]["completion_tokens"] == 1000
+        assert json.loads(rest[-2].removeprefix("data: "))["usage"]["completion_tokens"] == 300
         assert process.child.wait(DEADLINE_S) == 0
 
 
@@ -92,7 +97,7 @@ def test_while_it_drains_newcomers_are_told_and_no_accepted_answer_is_lost(tmp_p
         def ask(_number: int) -> list[str]:
             url = str(process.client.base_url)
             with httpx.Client(base_url=url, timeout=DEADLINE_S, trust_env=False) as client:
-                text = client.post(PATH, json={**BODY, "max_tokens": 2500}).text
+                text = client.post(PATH, json={**BODY, "max_tokens": 300}).text
             return [line for line in text.splitlines() if line]
 
         with ThreadPoolExecutor(4) as executor:
@@ -107,15 +112,26 @@ def test_while_it_drains_newcomers_are_told_and_no_accepted_answer_is_lost(tmp_p
                 lines = answer.result()
                 assert lines[-1] == "data: [DONE]"
                 usage = json.loads(lines[-2].removeprefix("data: "))["usage"]
-                assert usage["completion_tokens"] == 2500
+                assert usage["completion_tokens"] == 300
         assert process.child.wait(DEADLINE_S) == 0
 
 
 def _in_hand(process: Process) -> tuple[float, float]:
     """Running and waiting requests."""
+    return (
+        _metric(process, "inference_running_requests"),
+        _metric(process, "inference_queue_length"),
+    )
+
+
+def _metric(process: Process, name: str) -> float:
     lines = process.client.get("/metrics").text.splitlines()
     values = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
-    return float(values["inference_running_requests"]), float(values["inference_queue_length"])
+    return float(values[name])
+
+
+def _services(process: Process) -> dict[str, str]:
+    return process.client.get("/health").json()["services"]
 
 
 def test_sigterm_ends_an_endless_answer_with_an_error_when_the_time_is_over(tmp_path, endless_dir):
@@ -128,6 +144,48 @@ def test_sigterm_ends_an_endless_answer_with_an_error_when_the_time_is_over(tmp_
         assert rest[-2] == "event: error"
         assert json.loads(rest[-1].removeprefix("data: "))["code"] == "shutting_down"
         assert process.child.wait(DEADLINE_S) == 0
+
+
+def test_a_second_signal_ends_it_at_once(tmp_path, endless_dir):
+    with (
+        running(tmp_path, endless_dir, drain_timeout_s=DEADLINE_S) as process,
+        process.client.stream("POST", PATH, json=BODY) as response,
+    ):
+        next(response.iter_lines())
+        process.child.send_signal(signal.SIGTERM)
+        wait_until(lambda: _status(process.client) == "draining", "it drains")
+        process.child.send_signal(signal.SIGTERM)
+        # The stream is neither read nor closed: nothing waits for it.
+        assert process.child.wait(DEADLINE_S / 4) == 0
+
+
+def test_sound_that_is_not_understood_when_the_time_is_over_ends_with_an_error_that_says_so(
+    tmp_path, script_dir, whisper_dir
+):
+    speech = {"model_dir": str(whisper_dir), "model_name": "toy", "preload": True}
+    clip = write_audio(np.full(RATE, 0.5, np.float32), RATE, "wav")
+    with (
+        running(tmp_path, script_dir, drain_timeout_s=0.3, speech=speech) as process,
+        ThreadPoolExecutor(1) as executor,
+    ):
+        (worker,) = psutil.Process(process.child.pid).children()
+        wait_until(lambda: _services(process) == {"speech-to-text": "ready"}, "it is loaded")
+        worker.suspend()
+        url = str(process.client.base_url).rstrip("/").replace("http", "ws")
+        with connect(f"{url}/v1/audio/dictation", proxy=None) as dictation:
+            dictation.recv()
+            answer = executor.submit(
+                process.client.post, "/v1/audio/transcriptions", files={"file": ("a.wav", clip)}
+            )
+            wait_until(lambda: _metric(process, "speech_running_requests") == 1, "it is heard")
+            process.child.send_signal(signal.SIGTERM)
+            refusal = answer.result()
+            assert (refusal.status_code, refusal.json()["code"]) == (503, "shutting_down")
+            with pytest.raises(ConnectionClosed):
+                dictation.recv(DEADLINE_S)
+            assert dictation.close_code == 1012
+        assert process.child.wait(DEADLINE_S) == 0
+        assert not worker.is_running()
 
 
 def test_a_model_whose_bytes_changed_is_refused_before_it_serves(tmp_path):

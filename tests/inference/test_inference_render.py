@@ -23,13 +23,13 @@ BESIDE = ("speech-to-text", "text-to-speech", "face-login", "image-analysis")
 
 
 def design(services: tuple[str, ...], companions: dict[str, str]) -> Design:
-    """`local`, with more services on mac-1."""
+    """`local`, with these of the services beside chat, on mac-1 alone."""
     local = load_design("local")
-    site = local.sites["mac-1"]
-    sites = {
-        **local.sites,
-        "mac-1": site.model_copy(update={"services": (*site.services, *services)}),
-    }
+    sites = {}
+    for name, site in local.sites.items():
+        chat = tuple(service for service in site.services if service not in BESIDE)
+        more = services if name == "mac-1" else ()
+        sites[name] = site.model_copy(update={"services": (*chat, *more)})
     named = {name: Companion(model=model, sites=("mac-1",)) for name, model in companions.items()}
     return local.model_copy(update={"sites": sites, "companions": named})
 

@@ -1,11 +1,19 @@
 """The HTTP service, over a real socket, with a real client."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
-from tests.inference.inference_bench import SCRIPT, FailingDecoder, mlx_loader, wait_until
+from tests.inference.inference_bench import (
+    SCRIPT,
+    FailingDecoder,
+    StuckDecoder,
+    mlx_loader,
+    wait_until,
+)
 from tests.inference.service_bench import HELLO, PATH
 
 
@@ -29,7 +37,7 @@ def test_an_answer_has_the_shape_of_openai_s_chat_completion(make_service, scrip
 def test_a_streamed_answer_is_the_same_text_in_chunks_and_ends_with_done(make_service, script_dir):
     service = make_service(script_dir)
     whole = service.ask().json()
-    response = service.ask(stream=True, stream_options={"include_usage": True})
+    response = service.ask(stream=True)
     assert response.headers["content-type"].startswith("text/event-stream")
     chunks = _events(response)
     assert {chunk["object"] for chunk in chunks} == {"chat.completion.chunk"}
@@ -41,6 +49,15 @@ def test_a_streamed_answer_is_the_same_text_in_chunks_and_ends_with_done(make_se
     told = ("prompt_tokens", "completion_tokens", "total_tokens")
     assert [chunks[-1]["usage"][key] for key in told] == [whole["usage"][key] for key in told]
     assert len({chunk["id"] for chunk in chunks}) == 1
+
+
+@pytest.mark.parametrize(("options", "told"), [({"include_usage": True}, 1), ({}, 0)])
+def test_a_client_that_names_its_options_gets_the_usage_alone_or_not_at_all(
+    make_service, script_dir, options, told
+):
+    chunks = _events(make_service(script_dir).ask(stream=True, stream_options=options))
+    assert [bool(chunk["choices"]) for chunk in chunks[-2:]] == [True, not told]
+    assert ["usage" in chunk for chunk in chunks] == [False] * (len(chunks) - told) + [True] * told
 
 
 def test_max_tokens_is_bounded_by_the_service(make_service, endless_dir):
@@ -75,6 +92,11 @@ def test_health_and_models_name_site_and_model(make_service, script_dir):
             {"messages": [{"role": "user", "content": "a " * 99}]},
             (400, "context_length_exceeded", "64"),
         ),
+        (
+            {"messages": [{"role": "user", "content": "a" * 150_000}] * 2},
+            (400, "invalid_request", "300,000"),
+        ),
+        ({"messages": HELLO, "user": "x" * 5_000_000}, (413, "too_large", "4,194,304")),
         ({"messages": []}, (400, "invalid_request", "messages")),
         ({"messages": HELLO, "logprobs": True}, (400, "invalid_request", "logprobs")),
         ({"messages": HELLO, "max_tokens": 0}, (400, "invalid_request", "max_tokens")),
@@ -151,6 +173,44 @@ def test_when_the_worker_dies_streams_end_with_an_error_and_health_is_503(
     refused = service.ask()
     assert (refused.status_code, refused.json()["code"]) == (503, "failed")
     assert "Retry-After" in refused.headers
+
+
+def test_the_deadline_holds_while_a_step_does_not_end(make_service, endless_dir):
+    let_go = threading.Event()
+    load = mlx_loader(endless_dir)
+    service = make_service(endless_dir, lambda: StuckDecoder(load(), let_go), max_batch=1)
+    with ThreadPoolExecutor(1) as executor:
+        stuck = executor.submit(service.ask, max_tokens=2)
+        try:
+            wait_until(lambda: service.value("inference_running_requests") == 1, "it is stuck")
+            answer = service.client.post(
+                PATH, json={"messages": HELLO}, headers={"X-Queue-Timeout-S": "0.2"}
+            )
+            assert (answer.status_code, answer.json()["code"]) == (503, "queue_timeout")
+        finally:
+            let_go.set()
+        assert stuck.result().status_code == 200
+
+
+def test_what_is_no_json_and_what_is_no_method_are_problems(make_service, script_dir):
+    client = make_service(script_dir).client
+    broken = client.post(PATH, content=b"{", headers={"Content-Type": "application/json"})
+    assert (broken.status_code, broken.json()["error"]["param"]) == (400, "body")
+    wrong = client.get(PATH)
+    assert (wrong.status_code, wrong.headers["Allow"]) == (405, "POST")
+    assert wrong.headers["content-type"] == "application/problem+json"
+
+
+def test_a_bug_is_a_problem_too(make_service, script_dir, monkeypatch):
+    service = make_service(script_dir)
+
+    def fail(*_arguments: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("reference_stack.inference.chat.Answer", fail)
+    answer = service.ask()
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert answer.json()["error"]["type"] == "server_error"
 
 
 def test_a_client_may_wait_less_than_the_queue_lets_it(make_service, endless_dir):

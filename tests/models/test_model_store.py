@@ -1,5 +1,7 @@
 """Fetching through real pip from a local folder of wheels, and mending what is damaged."""
 
+import json
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -21,6 +23,7 @@ from reference_stack.models import (
     model_cache,
 )
 from reference_stack.models.__main__ import main
+from reference_stack.models.manifest import faults
 from tests.models import tiny_gguf
 
 pytestmark = pytest.mark.servers
@@ -97,18 +100,24 @@ def test_the_first_call_makes_the_folder_and_the_second_only_looks(shop):
 
 def test_a_missing_or_truncated_file_is_found_at_once_and_mended(shop):
     folder = shop.ensure()
-    weights = folder / "model.safetensors"
-    good = weights.read_bytes()
-    for damage in (
-        lambda: weights.write_bytes(good[:100]),
-        weights.unlink,
-        (folder / "manifest.json").unlink,
-        lambda: (folder / "manifest.json").write_text("{"),
-    ):
-        damage()
-        shop.ensure()
-        assert any("rebuilding" in message for message in shop.messages)
-        assert weights.read_bytes() == good
+    made_from = json.loads((folder / "manifest.json").read_text())["source_sha256"]
+    good = (folder / "model.safetensors").read_bytes()
+    damages = (
+        lambda copy: (copy / "model.safetensors").unlink(),
+        lambda copy: (copy / "manifest.json").unlink(),
+        lambda copy: (copy / "manifest.json").write_text("{"),
+        lambda copy: (copy / "model.safetensors").write_bytes(good[:100]),
+    )
+    for number, damage in enumerate(damages):
+        copy = shop.folder / f"copy-{number}"
+        shutil.copytree(folder, copy)
+        assert not list(faults(copy, made_from, full=False))
+        damage(copy)
+        assert list(faults(copy, made_from, full=False))
+    damages[-1](folder)
+    shop.ensure()
+    assert any("rebuilding" in message for message in shop.messages)
+    assert (folder / "model.safetensors").read_bytes() == good
 
 
 def test_changed_bytes_of_the_same_size_are_found_and_mended_with_verify(shop):

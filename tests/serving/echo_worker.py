@@ -11,10 +11,12 @@ from reference_stack.serving.child import RefusedError, serve_parent
 
 class EchoSettings(BaseModel):
     load: bool = True
+    load_s: float = 0.0
 
 
 def prepare_with(settings: EchoSettings):
     def prepare():
+        time.sleep(settings.load_s)
         if not settings.load:
             raise FileNotFoundError("no weights")
         return answer

@@ -3,9 +3,12 @@
 import asyncio
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
@@ -28,6 +31,13 @@ def child(**settings):
 
 def ask(process: ChildProcess, task, timeout_s: float = DEADLINE_S):
     return asyncio.run(process.call(task, timeout_s))
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    ends_at = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < ends_at
+        time.sleep(0.01)
 
 
 def gone(pid: int) -> bool:
@@ -78,27 +88,77 @@ def test_a_call_that_takes_too_long_ends_the_process():
         assert ask(process, 4) == 8
 
 
+def test_a_worker_that_stands_still_does_not_even_take_a_large_task_and_is_ended():
+    with child() as process:
+        ask(process, 1)
+        os.kill(process.pid, signal.SIGSTOP)
+        with pytest.raises(ChildFailedError) as failure:
+            ask(process, b"x" * 10_000_000, timeout_s=0.2)
+        assert failure.value.kind == "worker_timeout"
+        assert ask(process, 4) == 8
+
+
+def test_closing_ends_a_worker_that_starts_and_keeps_the_next_from_starting():
+    with child(load_s=600) as process, ThreadPoolExecutor(1) as executor:
+        call = executor.submit(ask, process, 1)
+        wait_until(lambda: process.status == "loading")
+        pid = process.pid
+        process.close()
+        with pytest.raises(ChildFailedError):
+            call.result(DEADLINE_S)
+        assert gone(pid)
+        with pytest.raises(ChildFailedError, match="closed"):
+            process._call(1, DEADLINE_S)
+        assert process.pid is None
+
+
+def test_a_worker_that_can_not_be_started_is_a_failure(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with child() as process:
+        with pytest.raises(ChildFailedError, match="No such file"):
+            ask(process, 1)
+        assert process.status == "failed"
+
+
+def test_the_status_says_how_the_worker_is():
+    with child() as process:
+        assert process.status == "idle"
+        ask(process, 1)
+        assert process.status == "ready"
+        with pytest.raises(ChildFailedError):
+            ask(process, "crash")
+        assert process.status == "failed"
+        ask(process, 1)
+        assert process.status == "ready"
+
+
 def test_a_worker_that_can_not_load_says_why():
     with child(load=False) as process, pytest.raises(ChildFailedError, match="no weights"):
         ask(process, 1)
 
 
 PARENT = f"""
-import asyncio, os
-from reference_stack.serving.child import ChildProcess
+import asyncio, os, sys
+from reference_stack.serving.child import ChildFailedError, ChildProcess
 from tests.serving.echo_worker import EchoSettings
 process = ChildProcess({MODULE!r}, EchoSettings(), start_timeout_s=60)
-print(asyncio.run(process.call("pid", 60)), flush=True)
-os.kill(os.getpid(), 9)
+
+async def run():
+    print(await process.call("pid", 60), flush=True)
+    if sys.argv[1] == "busy":
+        asyncio.create_task(process.call("hang", 600))
+        await asyncio.sleep(0.2)
+    os.kill(os.getpid(), 9)
+
+asyncio.run(run())
 """
 
 
-def test_the_worker_ends_with_its_parent_even_if_that_is_killed():
+@pytest.mark.parametrize("state", ["idle", "busy"])
+def test_the_worker_ends_with_its_parent_even_if_that_is_killed(state):
     done = subprocess.run(
-        [sys.executable, "-c", PARENT], capture_output=True, text=True, timeout=120, check=False
-    )
+        [sys.executable, "-c", PARENT, state],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
     pid = int(done.stdout)
-    ends_at = time.monotonic() + DEADLINE_S
-    while not gone(pid):
-        assert time.monotonic() < ends_at
-        time.sleep(0.01)
+    wait_until(lambda: gone(pid))

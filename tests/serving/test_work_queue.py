@@ -106,6 +106,86 @@ def test_units_of_several_jobs_share_a_turn_before_one_job_gets_two():
     asyncio.run(run())
 
 
+def test_a_long_job_of_another_kind_lets_a_short_one_have_the_next_turn():
+    async def run() -> None:
+        desk = Desk(max_batch=2, held=True)
+        long = desk.ask("a1", "a2", "a3", "a4", "a5", kind="a")
+        await settle()
+        short = desk.ask("b", kind="b")
+        await settle()
+        desk.go_on.set()
+        await asyncio.gather(long, short)
+        assert desk.seen == [["a1", "a2"], ["b"], ["a3", "a4"], ["a5"]]
+
+    asyncio.run(run())
+
+
+def test_long_jobs_that_fill_every_turn_let_a_short_one_in():
+    async def run() -> None:
+        desk = Desk(max_batch=2, held=True)
+        jobs = [desk.ask(*(f"{name}{unit}" for unit in range(9))) for name in "ab"]
+        await settle()
+        short = desk.ask("c")
+        await settle()
+        desk.go_on.set()
+        assert await short == ["c!"]
+        assert desk.seen[:2] == [["a0", "b0"], ["c", "a1"]]
+        await asyncio.gather(*jobs)
+
+    asyncio.run(run())
+
+
+def test_begun_jobs_count_towards_the_bound():
+    async def run() -> None:
+        desk = Desk(max_batch=1, max_queue=1, held=True)
+        jobs = [desk.ask("a1", "a2"), desk.ask("b1", "b2")]
+        await settle()
+        assert await refused(desk.ask("c")) == "queue_full"
+        desk.go_on.set()
+        await asyncio.gather(*jobs)
+
+    asyncio.run(run())
+
+
+def test_one_unit_s_error_is_its_own_job_s_alone():
+    async def run() -> None:
+        async def work(units: Sequence[int]) -> list[int | RefusedError]:
+            return [unit if unit > 0 else RefusedError("no") for unit in units]
+
+        queue = WorkQueue(work, QueueLimits(3, 3, 60), Observer())
+        tasks = [asyncio.create_task(queue.do([unit])) for unit in (1, 0, 2)]
+        assert await refused(tasks[1]) == "unusable_input"
+        assert [await tasks[0], await tasks[2]] == [[1], [2]]
+
+    asyncio.run(run())
+
+
+def test_a_bug_in_a_turn_fails_that_turn_and_the_line_moves_on():
+    async def run() -> None:
+        desk = Desk(max_batch=1, held=True)
+        failing, begun = desk.ask("a"), desk.ask("b1", "b2")
+        await settle()
+        desk.error = ZeroDivisionError()
+        desk.go_on.set()
+        assert await refused(failing) == "worker_failed"
+        assert await begun == ["b1!", "b2!"]
+
+    asyncio.run(run())
+
+
+def test_when_the_time_for_draining_is_over_every_job_is_told():
+    async def run() -> None:
+        desk = Desk(max_batch=1, held=True)
+        tasks = [desk.ask("a"), desk.ask("b")]
+        await settle()
+        desk.queue.drain()
+        desk.queue.give_up()
+        assert [await refused(task) for task in tasks] == ["shutting_down"] * 2
+        assert desk.queue.idle
+
+    asyncio.run(run())
+
+
 def test_a_full_queue_refuses_and_says_when_to_come_back():
     async def run() -> None:
         desk = Desk(max_batch=1, max_queue=1, held=True)

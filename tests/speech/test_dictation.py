@@ -28,25 +28,34 @@ def speech_like(seconds: float) -> bytes:
 PAUSE = bytes(RATE * 2)
 
 
-@pytest.fixture
-def dictations(make_service, whisper_dir):
-    def make(**options):
-        service = make_service(
-            speech={"model_dir": whisper_dir, "model_name": "toy", "dictation": options}
-        )
-        url = service.url.replace("http", "ws") + "/v1/audio/dictation"
-        return service, url
+def dictating(script_dir, whisper_dir, **rules):
+    speech = {"model_dir": whisper_dir, "model_name": "toy", "dictation": rules}
+    return served(script_dir, speech=speech)
 
-    return make
+
+def address(service: Service) -> str:
+    return service.url.replace("http", "ws") + "/v1/audio/dictation"
 
 
 @pytest.fixture(scope="module")
-def impatient(script_dir, whisper_dir) -> Iterator[tuple[Service, str]]:
-    """A service that several tests share; it takes short dictations only."""
-    rules = {"max_session_s": 1.5, "idle_timeout_s": 0.5}
-    speech = {"model_dir": whisper_dir, "model_name": "toy", "dictation": rules}
-    with served(script_dir, speech=speech) as service:
-        yield service, service.url.replace("http", "ws") + "/v1/audio/dictation"
+def usual(script_dir, whisper_dir) -> Iterator[Service]:
+    with dictating(script_dir, whisper_dir) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def brief(script_dir, whisper_dir) -> Iterator[Service]:
+    """Short utterances, and texts of what was not said to its end."""
+    with dictating(script_dir, whisper_dir, max_utterance_s=1.5, partial_every_s=0.5) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def impatient(script_dir, whisper_dir) -> Iterator[Service]:
+    """One short dictation at a time."""
+    rules = {"max_session_s": 1.5, "idle_timeout_s": 0.5, "max_sessions": 1}
+    with dictating(script_dir, whisper_dir, **rules) as service:
+        yield service
 
 
 def run(coroutine):
@@ -68,11 +77,10 @@ async def dictate(url: str, *sent: bytes | dict) -> tuple[list[dict], int]:
         return await rest(socket), socket.close_code
 
 
-def test_utterances_come_back_one_by_one_and_then_all_of_it(dictations):
-    service, url = dictations()
+def test_utterances_come_back_one_by_one_and_then_all_of_it(usual):
     sounds = [speech_like(1.2), PAUSE, speech_like(1.5), PAUSE, speech_like(1.0)]
     messages, code = run(
-        dictate(url, {"type": "start", "language": "en"}, *sounds, {"type": "end"})
+        dictate(address(usual), {"type": "start", "language": "en"}, *sounds, {"type": "end"})
     )
     assert (messages[0]["type"], messages[-1]["type"], code) == ("ready", "done", 1000)
     finals = [message for message in messages if message["type"] == "final"]
@@ -80,14 +88,12 @@ def test_utterances_come_back_one_by_one_and_then_all_of_it(dictations):
     assert finals[-1]["end_s"] == pytest.approx(5.7, abs=0.01)
     assert all(one["end_s"] <= two["start_s"] for one, two in itertools.pairwise(finals))
     assert messages[-1]["text"] == " ".join(final["text"] for final in finals)
-    wait_until(lambda: service.value("speech_dictations") == 0, "it is closed")
+    wait_until(lambda: usual.value("speech_dictations") == 0, "it is closed")
 
 
-def test_partial_texts_come_while_one_speaks(dictations):
-    _, url = dictations(partial_every_s=0.5)
-
+def test_partial_texts_come_while_one_speaks(brief):
     async def speak() -> list[dict]:
-        async with connect(url, proxy=None) as socket:
+        async with connect(address(brief), proxy=None) as socket:
             await socket.recv()
             await socket.send(speech_like(1.0))
             partial = json.loads(await socket.recv())
@@ -100,16 +106,14 @@ def test_partial_texts_come_while_one_speaks(dictations):
     assert messages[-1]["type"] == "done"
 
 
-def test_an_utterance_without_a_pause_is_cut_at_its_longest(dictations):
-    _, url = dictations(max_utterance_s=1.5)
-    messages, _ = run(dictate(url, speech_like(4.0), {"type": "end"}))
+def test_an_utterance_without_a_pause_is_cut_at_its_longest(brief):
+    messages, _ = run(dictate(address(brief), speech_like(4.0), {"type": "end"}))
     ends = [message["end_s"] for message in messages if message["type"] == "final"]
     assert ends == [1.5, 3.0, 4.0]
 
 
-def test_silence_says_nothing(dictations):
-    _, url = dictations()
-    messages, code = run(dictate(url, PAUSE, PAUSE, {"type": "end"}))
+def test_silence_says_nothing(usual):
+    messages, code = run(dictate(address(usual), PAUSE, PAUSE, {"type": "end"}))
     assert [message["type"] for message in messages] == ["ready", "done"]
     assert (messages[-1]["text"], code) == ("", 1000)
 
@@ -128,15 +132,14 @@ def test_silence_says_nothing(dictations):
     ],
 )
 def test_a_broken_rule_ends_the_dictation_with_its_reason(impatient, sent, code):
-    service, url = impatient
-    messages, closed = run(dictate(url, *sent))
+    messages, closed = run(dictate(address(impatient), *sent))
     assert messages[-1]["type"] == "error"
     assert (messages[-1]["error"]["code"], closed) == (code, 1008)
-    wait_until(lambda: service.value("speech_dictations") == 0, "it is closed")
+    wait_until(lambda: impatient.value("speech_dictations") == 0, "it is closed")
 
 
-def test_one_dictation_too_many_is_told_to_come_back(dictations):
-    service, url = dictations(max_sessions=1)
+def test_one_dictation_too_many_is_told_to_come_back(impatient):
+    url = address(impatient)
 
     async def two() -> tuple[list[dict], int]:
         async with connect(url, proxy=None) as first:
@@ -146,18 +149,16 @@ def test_one_dictation_too_many_is_told_to_come_back(dictations):
     messages, closed = run(two())
     assert (messages[-1]["error"]["code"], closed) == ("too_many_dictations", 1013)
     assert messages[-1]["retry_after_s"] > 0
-    wait_until(lambda: service.value("speech_dictations") == 0, "both are closed")
+    wait_until(lambda: impatient.value("speech_dictations") == 0, "both are closed")
 
 
-def test_a_client_that_vanishes_leaves_nothing_behind(dictations):
-    service, url = dictations()
-
+def test_a_client_that_vanishes_leaves_nothing_behind(usual):
     async def vanish() -> None:
-        socket = await connect(url, proxy=None)
+        socket = await connect(address(usual), proxy=None)
         await socket.recv()
         await socket.send(speech_like(1.0))
         socket.transport.abort()
 
     run(vanish())
-    wait_until(lambda: service.value("speech_dictations") == 0, "it is closed")
-    wait_until(lambda: service.value("speech_running_requests") == 0, "nothing runs")
+    wait_until(lambda: usual.value("speech_dictations") == 0, "it is closed")
+    wait_until(lambda: usual.value("speech_running_requests") == 0, "nothing runs")

@@ -1,7 +1,10 @@
 """Sound files and samples."""
 
+import io
+
 import numpy as np
 import pytest
+import soundfile
 
 from reference_stack.speech.audio import (
     RATE,
@@ -37,15 +40,29 @@ def test_pcm_is_sixteen_bit_at_24_khz():
     assert loudest_hertz(samples, 24_000) == pytest.approx(440, abs=3)
 
 
-def test_channels_are_averaged():
-    import io  # noqa: PLC0415
-
-    import soundfile  # noqa: PLC0415
-
+def encoded(samples: np.ndarray, rate: int, subtype: str = "PCM_16") -> bytes:
     file = io.BytesIO()
-    left = tone(0.2)
-    soundfile.write(file, np.stack([left, -left], axis=1), RATE, format="WAV")
-    assert np.abs(read_audio(file.getvalue(), 1)).max() == pytest.approx(0, abs=1e-4)
+    soundfile.write(file, samples, rate, format="WAV", subtype=subtype)
+    return file.getvalue()
+
+
+def test_channels_are_averaged():
+    left = tone(5)  # longer than a block
+    stereo = encoded(np.stack([left, -left], axis=1), RATE)
+    assert np.abs(read_audio(stereo, 10)).max() == pytest.approx(0, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("channels", "rate"), [(9, RATE), (1000, RATE), (1, 192_001), (1, 2_000_000_011)]
+)
+def test_what_is_no_recording_of_a_voice_is_refused_before_it_takes_memory(channels, rate):
+    with pytest.raises(UnusableAudioError, match="192000 and 8"):
+        read_audio(encoded(np.zeros((100, channels)), rate), max_s=2)
+
+
+def test_what_is_no_number_is_silence_and_what_is_too_loud_is_cut_off():
+    samples = np.array([np.nan, np.inf, -np.inf, 1e30, 0.5], np.float32)
+    assert read_audio(encoded(samples, RATE, "FLOAT"), 1).tolist() == [0, 1, -1, 1, 0.5]
 
 
 def test_too_long_a_sound_is_refused_before_it_is_decoded():

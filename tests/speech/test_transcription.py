@@ -31,12 +31,17 @@ def speech(make_service, whisper_dir):
     return make
 
 
+def ask_openai(service: Service) -> openai.resources.audio.Transcriptions:
+    client = openai.OpenAI(base_url=f"{service.url}/v1", api_key="none", max_retries=0)
+    return client.audio.transcriptions
+
+
 @pytest.fixture(scope="module")
-def small(script_dir, whisper_dir) -> Iterator[openai.OpenAI]:
+def small(script_dir, whisper_dir) -> Iterator[Service]:
     """A service that several tests share; it takes small files only."""
     settings = {"model_dir": whisper_dir, "model_name": "whisper-toy-random"}
     with served(script_dir, speech={**settings, "max_upload_bytes": 200_000}) as service:
-        yield openai.OpenAI(base_url=f"{service.url}/v1", api_key="none", max_retries=0)
+        yield service
 
 
 def worker(service: Service) -> int:
@@ -61,12 +66,11 @@ def test_every_format_of_openai_s_that_is_offered(speech):
     assert [model.id for model in client.models.list()] == ["tiny", "whisper-toy-random"]
 
 
-def test_silence_is_no_words_and_no_work(speech):
-    service, client = speech()
+def test_silence_is_no_words_and_no_work(small):
     silence = write_audio(np.zeros(RATE, np.float32), RATE, "wav")
-    answer = client.audio.transcriptions.create(model="default", file=("s.wav", silence))
-    assert answer.text == ""
-    assert service.client.get("/health").json()["services"] == {"speech-to-text": "idle"}
+    before = small.value("speech_batch_size_count")
+    assert ask_openai(small).create(model="default", file=("s.wav", silence)).text == ""
+    assert small.value("speech_batch_size_count") == before
 
 
 @pytest.mark.parametrize(
@@ -78,12 +82,15 @@ def test_silence_is_no_words_and_no_work(speech):
         ({"file": ("clip.wav", b"hello")}, 400, "unusable_audio", "sound"),
         ({"file": ("clip.wav", bytes(300_000))}, 413, "too_large", "200,000"),
         ({"response_format": "srt"}, 400, "invalid_request", "response_format"),
+        ({"stream": True}, 400, "invalid_request", "stream"),
+        ({"timestamp_granularities": ["word"]}, 400, "invalid_request", "timestamp_granularities"),
+        ({"file": ("clip.wav", bytes(2_000_000))}, 413, "too_large", "1,248,576"),
         ({"temperature": 2}, 400, "invalid_request", "temperature"),
     ],
 )
 def test_what_can_not_be_done_is_a_clear_error(small, change, status, code, names):
     with pytest.raises(openai.APIStatusError, match=names) as found:
-        small.audio.transcriptions.create(
+        ask_openai(small).create(
             **{"model": "default", "file": ("clip.wav", WAV), "language": "en", **change}
         )
     assert (found.value.status_code, found.value.code) == (status, code)

@@ -2,8 +2,10 @@
 
 import io
 import shutil
+import sys
 import wave
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import openai
 import pytest
@@ -94,6 +96,8 @@ def test_any_text_is_spoken_and_never_an_option(voice, text):
     [
         ({"voice": "nobody"}, openai.BadRequestError, "voice"),
         ({"voice": "-x"}, openai.BadRequestError, "voice"),
+        ({"voice": "gmw/en"}, openai.BadRequestError, "there is no 'gmw/en'"),
+        ({"voice": "mb-br1"}, openai.BadRequestError, "does not have it"),
         ({"input": "a" * 5000}, openai.BadRequestError, "4096"),
         ({"model": "tts-1"}, openai.NotFoundError, "espeak-ng"),
         ({"response_format": "aac"}, openai.BadRequestError, "response_format"),
@@ -108,11 +112,60 @@ def test_what_can_not_be_done_is_a_clear_error(voice, change, error, names):
 
 
 def test_a_program_that_hangs_is_ended(voice, tmp_path):
-    program = tmp_path / "slow"
-    program.write_text("#!/bin/sh\nexec sleep 600\n")
-    program.chmod(0o755)
-    service, client = voice(program=str(program), synthesis_timeout_s=0.2)
+    program = program_of(tmp_path, "#!/bin/sh\nexec sleep 600\n")
+    service, client = voice(program=program, synthesis_timeout_s=0.2)
     with pytest.raises(openai.InternalServerError) as found:
         client.audio.speech.create(model="espeak-ng", voice="alloy", input="hello")
     assert (found.value.status_code, found.value.code) == (503, "worker_timeout")
     assert service.value("voice_running_requests") == 0
+
+
+PIPER = """#!{python}
+import sys, wave
+options = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+assert options["--model"] == "/voices/joe.onnx", options
+with wave.open(options["--output-file"], "wb") as file:
+    file.setparams((1, 2, 22050, 0, "NONE", ""))
+    file.writeframes(bytes(2 * len(sys.stdin.read())))
+"""
+
+
+def program_of(tmp_path, text: str) -> str:
+    program = tmp_path / "program"
+    program.write_text(text)
+    program.chmod(0o755)
+    return str(program)
+
+
+def test_piper_speaks_with_the_site_s_voice_and_refuses_others(voice, tmp_path):
+    """The options are those of piper's documentation; the program here only takes them."""
+    program = program_of(tmp_path, PIPER.format(python=sys.executable))
+    _, client = voice(engine="piper", program=program, voice="/voices/joe.onnx")
+    options = {"model": "default", "input": "two\nlines", "response_format": "wav"}
+    sound = client.audio.speech.create(voice="alloy", **options).read()
+    assert len(sound) == 44 + 2 * len("two lines")
+    with pytest.raises(openai.BadRequestError, match="there is no 'amy'"):
+        client.audio.speech.create(voice="amy", **options)
+
+
+def test_a_program_that_writes_no_sound_has_failed(voice, tmp_path):
+    _, client = voice(engine="say", program=program_of(tmp_path, "#!/bin/sh\nexit 0\n"))
+    with pytest.raises(openai.InternalServerError) as found:
+        client.audio.speech.create(model="default", voice="alloy", input="hello")
+    assert (found.value.status_code, found.value.code) == (503, "worker_failed")
+
+
+def test_one_text_s_unknown_voice_is_not_another_text_s_error(voice):
+    service, client = voice(parallel=2)
+
+    def ask(name: str) -> str:
+        try:
+            client.audio.speech.create(model="default", voice=name, input="hello " * 30)
+        except openai.BadRequestError as error:
+            return error.code
+        return "spoken"
+
+    with ThreadPoolExecutor(6) as executor:
+        outcomes = list(executor.map(ask, ["alloy", "nobody"] * 3))
+    assert outcomes == ["spoken", "unusable_input"] * 3
+    assert service.value("voice_batch_size_sum") == 6

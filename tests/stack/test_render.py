@@ -13,6 +13,7 @@ from architecture import Design, load_design
 from reference_stack import binaries
 from reference_stack.addresses import AddressPlan, Network, plan, reserved_instance
 from reference_stack.database import patroni
+from reference_stack.preconditions import models_of
 from reference_stack.render import render
 from reference_stack.rendering import Programs, link_scratch, scratch_link
 from reference_stack.secrets import NAMES, make_secrets, read_secret
@@ -33,6 +34,7 @@ def rendered(design: Design, directory: Path, *, network: Network = "addresses")
         paths={name: Path("/bin") / name for name in binaries.REQUIRED},
         postgresql=Path("/bin"),
         model=Path("/model"),
+        companions={name: Path("/models") / name for name in models_of(design)},
     )
     where = AddressPlan(7, tuple(design.sites), network)
     make_secrets(directory)

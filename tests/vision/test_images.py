@@ -1,6 +1,10 @@
 """Measures of images whose truth is known, and of DICOM files that come with pydicom."""
 
+import contextlib
 import io
+import json
+import struct
+import zlib
 
 import numpy as np
 import pydicom
@@ -102,6 +106,109 @@ def test_an_even_image_has_no_regions_and_no_contrast():
 def test_what_is_no_image_is_refused(content):
     with pytest.raises(RefusedError):
         document(content)
+
+
+def altered(name: str, **values) -> bytes:
+    """A DICOM file of pydicom's with other values, which need not be allowed."""
+    dataset = pydicom.dcmread(get_testdata_file(name, download=False))
+    with pydicom.config.disable_value_validation():
+        for key, value in values.items():
+            setattr(dataset, key, value)
+    file = io.BytesIO()
+    dataset.save_as(file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"RescaleSlope": "nan"}, {"RescaleSlope": "1e300"}, {"Rows": 0}, {"SamplesPerPixel": 1000}],
+)
+def test_a_dicom_file_with_senseless_values_is_refused(values):
+    with pytest.raises(RefusedError):
+        document(altered("CT_small.dcm", **values))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"WindowCenter": "nan", "WindowWidth": "10"},
+        {"WindowCenter": "40", "WindowWidth": None},
+        {"PixelSpacing": ["nan", "1"]},
+        {"PixelSpacing": ["0", "1"]},
+        {"PixelSpacing": "1"},
+    ],
+)
+def test_what_a_dicom_file_says_wrongly_of_its_image_is_left_out_of_what_json_can_hold(values):
+    found = document(altered("CT_small.dcm", **values))
+    json.dumps(found, allow_nan=False)
+    if "PixelSpacing" in values:
+        assert found["pixel_spacing_mm"] is None
+    else:
+        low, high = (found["values"][f"percentile_{one}"] for one in (1, 99))
+        assert found["window"]["width"] == pytest.approx(high - low)
+
+
+def test_the_first_of_several_windows_is_shown():
+    content = altered("CT_small.dcm", WindowCenter=["40", "500"], WindowWidth=["80", "2000"])
+    assert document(content)["window"] == {"centre": 40.0, "width": 80.0}
+
+
+def test_an_inverted_image_keeps_its_values_and_shows_the_low_ones_bright():
+    plain, inverted = (
+        document(altered("CT_small.dcm", PhotometricInterpretation=one), window=(0.0, 400.0))
+        for one in ("MONOCHROME2", "MONOCHROME1")
+    )
+    assert inverted["values"] == plain["values"]
+    assert inverted["window"] == plain["window"]
+    assert inverted["quality"]["share_at_white"] == plain["quality"]["share_at_black"]
+
+
+@pytest.mark.parametrize(
+    "name", ["CT_small.dcm", "MR_small_RLE.dcm", "image_dfl.dcm", "PNG", "TIFF"]
+)
+def test_a_damaged_file_is_measured_or_refused_and_nothing_else(name):
+    random = np.random.default_rng(5)
+    content = np.frombuffer(dicom(name) if name.endswith("dcm") else picture(name), np.uint8)
+    for _ in range(30):
+        damaged = content.copy()
+        places = random.integers(0, min(len(damaged), 2500), size=random.integers(1, 8))
+        damaged[places] = random.integers(0, 256, size=len(places))
+        with contextlib.suppress(RefusedError):
+            json.dumps(document(damaged.tobytes()), allow_nan=False)
+
+
+def picture(form: str) -> bytes:
+    file = io.BytesIO()
+    values = np.random.default_rng(5).integers(0, 256, size=(40, 40))
+    Image.fromarray(values.astype(np.uint8)).save(file, form)
+    return file.getvalue()
+
+
+def test_a_refusal_does_not_quote_the_file():
+    dataset = pydicom.dcmread(get_testdata_file("CT_small.dcm", download=False))
+    dataset.add_new("RescaleSlope", "LO", "Silva^Ana")  # which no number can be read from
+    file = io.BytesIO()
+    dataset.save_as(file)
+    with pytest.raises(RefusedError, match="DICOM") as refusal:
+        document(file.getvalue())
+    assert "Silva" not in str(refusal.value)
+
+
+def test_a_picture_that_says_it_is_enormous_is_refused():
+    header = bytearray(png(np.zeros((10, 10))))
+    header[16:24] = struct.pack(">II", 50_000, 50_000)
+    header[29:33] = struct.pack(">I", zlib.crc32(header[12:29]))
+    with pytest.raises(RefusedError):
+        document(bytes(header))
+
+
+def test_the_largest_regions_of_an_image_full_of_specks_are_found():
+    values = (np.random.default_rng(5).random((1000, 1000)) < 0.05) * 255
+    values[100:200, 300:500] = 255
+    (region,) = document(png(values))["regions"]["largest"]
+    assert region["area_px"] >= 100 * 200
+    left, top, right, bottom = region["box_px"]
+    assert (top <= 100, left <= 300, bottom >= 200, right >= 500) == (True,) * 4
 
 
 def test_a_dicom_file_without_a_picture_is_refused():

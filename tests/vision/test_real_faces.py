@@ -1,6 +1,8 @@
 """dlib's real network on real faces, which come with the package `face_recognition`."""
 
+import contextlib
 import io
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -25,19 +27,27 @@ FACES = "face_recognition-1.3.0/tests/test_images"
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory) -> dict[str, bytes]:
-    folder = tmp_path_factory.mktemp("faces")
-    (folder / "requirement.txt").write_text(PINNED + "\n")
-    subprocess.run(
-        [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:",
-         "--require-hashes", "--requirement", folder / "requirement.txt", "--dest", folder],
-        check=True, timeout=300,
-    )  # fmt: skip
-    with tarfile.open(folder / "face_recognition-1.3.0.tar.gz") as archive:
-        return {
-            Path(member.name).stem: archive.extractfile(member).read()
-            for member in archive.getmembers()
-            if member.name.startswith(FACES) and member.name.endswith(".jpg")
-        }
+    """By name; fetched once, and kept with the models."""
+    kept = model_cache() / "test-faces"
+    if not kept.is_dir():
+        folder = tmp_path_factory.mktemp("faces")
+        (folder / "requirement.txt").write_text(PINNED + "\n")
+        subprocess.run(
+            [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps",
+             "--no-binary", ":all:", "--require-hashes",
+             "--requirement", folder / "requirement.txt", "--dest", folder],
+            check=True, timeout=300,
+        )  # fmt: skip
+        pictures = folder / "pictures"
+        pictures.mkdir()
+        with tarfile.open(folder / "face_recognition-1.3.0.tar.gz") as archive:
+            for member in archive.getmembers():
+                if member.name.startswith(FACES) and member.name.endswith(".jpg"):
+                    content = archive.extractfile(member).read()
+                    (pictures / Path(member.name).name).write_bytes(content)
+        with contextlib.suppress(FileExistsError):  # another run was as quick
+            shutil.move(pictures, kept)
+    return {path.stem: path.read_bytes() for path in kept.glob("*.jpg")}
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from selenium.common.exceptions import (
+    NoAlertPresentException,
     NoSuchElementException,
     StaleElementReferenceException,
 )
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.alert import Alert
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
@@ -45,6 +47,7 @@ class Browser:
     def __init__(self, driver: Chrome, url: str) -> None:
         self.driver = driver
         self.url = url
+        self.suffix = ""
 
     def open(self, path: str = "/app/") -> None:
         self.driver.get(self.url + path)
@@ -72,6 +75,30 @@ class Browser:
 
     def click(self, selector: str) -> None:
         self.find(selector).click()
+
+    def press(self, words: str) -> None:
+        """Click the button that bears the words."""
+        self.driver.find_element(By.XPATH, f"//button[contains(., '{words}')]").click()
+
+    def value(self, selector: str) -> str:
+        """What a field holds."""
+        return str(self.find(selector).get_attribute("value"))
+
+    def answer_question(self, *, yes: bool) -> str:
+        """Answer the page's question in the browser's own dialog; returns the question."""
+        question = self.wait(self._question, "a question")
+        words = str(question.text)
+        if yes:
+            question.accept()
+        else:
+            question.dismiss()
+        return words
+
+    def _question(self) -> Alert | None:
+        try:
+            return self.driver.switch_to.alert
+        except NoAlertPresentException:
+            return None
 
     def type(self, selector: str, text: str) -> None:
         element = self.find(selector)
@@ -129,10 +156,11 @@ class Browser:
 
 
 @contextmanager
-def browsing(url: str, profile: Path) -> Iterator[Browser]:
+def browsing(url: str, profile: Path, *flags: str) -> Iterator[Browser]:
+    """A browser of its own profile, with `flags` on top of `FLAGS`."""
     options = ChromeOptions()
     options.binary_location = shutil.which("chromium") or shutil.which("google-chrome") or ""
-    for flag in (*FLAGS, f"--user-data-dir={profile}"):
+    for flag in (*FLAGS, f"--user-data-dir={profile}", *flags):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = Chrome(options=options, service=Service(shutil.which("chromedriver")))

@@ -10,60 +10,46 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from fastapi import FastAPI
-from starlette.datastructures import UploadFile
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
 
-from reference_stack.api.app import create_app
 from reference_stack.api.migrate import migrate
-from reference_stack.api.settings import ApiSettings
-from reference_stack.hospital.clinicians import generate_clinicians, generate_support_staff
+from reference_stack.hospital.clinicians import generate_support_staff
 from reference_stack.hospital.patients import Patient
 from reference_stack.hospital.population import hospital_blocks
 from reference_stack.hospital.seed import seed_hospital
 from reference_stack.hospital.upload import upload_documents
 from reference_stack.secrets import read_secret
-from reference_stack.web import PATH, mount_web
-from tests.api import api_server
 from tests.api.api_server import HOSPITAL_SECRET, SEED, api_settings, serving
 from tests.api.postgres_server import PostgresServer, initialise, running
 from tests.api.relay import Relay
-from tests.api.upstream import serving_upstream
+from tests.api.upstream import Handler, serving_upstream
 from tests.documents.pair import NODES, running_pair
 from tests.web.browser import DESKTOP, Browser, browsing, missing
-from tests.web.ward import Ward, leading, port_of
+from tests.web.ward import Ward, leading, physician_of, port_of
 
-DICTATION = "/v1/audio/transcriptions"
 PATIENTS = 60
 CLINICIANS = 24
 
 
-async def measured(request: Request) -> JSONResponse:
-    """What is left of dictation while the API has no route for it: the recording's own measures."""
-    async with request.form() as form:
-        file = form["file"]
-        assert isinstance(file, UploadFile)
-        with wave.open(BytesIO(await file.read())) as recording:
-            samples = np.frombuffer(recording.readframes(recording.getnframes()), dtype="<i2")
-            rate, channels = recording.getframerate(), recording.getnchannels()
-    seconds = len(samples) / rate
+class Hearing(Handler):
+    """Inference that says of a recording what it measures of it."""
+
+    def do_POST(self) -> None:  # noqa: N802 - the base's name
+        if not self.path.startswith("/v1/audio/transcriptions"):
+            super().do_POST()
+        elif self.server.script == "busy":
+            self._content()
+            self._plain(503, {"detail": "queue full"}, {"Retry-After": "1"})
+        else:
+            self._plain(200, {"text": measured(self._content())})
+
+
+def measured(form: bytes) -> str:
+    """Channels, rate, whether there is sound, and seconds of the WAV file in a form."""
+    with wave.open(BytesIO(form[form.index(b"RIFF") :])) as recording:
+        samples = np.frombuffer(recording.readframes(recording.getnframes()), dtype="<i2")
+        rate, channels = recording.getframerate(), recording.getnchannels()
     heard = "som" if np.abs(samples.astype(int)).max() > 1000 else "silêncio"
-    return JSONResponse({"text": f"{channels} canal, {rate} Hz, {heard}, {seconds:.2f} s"})
-
-
-def with_client(settings: ApiSettings) -> FastAPI:
-    """The API with the web client, whether or not it mounts it by itself."""
-    app = create_app(settings)
-    contract = app.openapi()
-    if DICTATION not in contract["paths"]:
-        app.router.routes.append(Route(DICTATION, measured, methods=["POST"]))
-        told = {**contract, "paths": {**contract["paths"], DICTATION: {"post": {}}}}
-        app.openapi = lambda: told  # type: ignore[method-assign]
-    if not any(getattr(route, "path", None) == PATH for route in app.routes):
-        mount_web(app)
-    return app
+    return f"{channels} canal, {rate} Hz, {heard}, {len(samples) / rate:.2f} s"
 
 
 @pytest.fixture(scope="session")
@@ -97,9 +83,8 @@ def ward(
         )
         pair.wait_until_paired()
         upstream = opened.enter_context(serving_upstream())
+        upstream.RequestHandlerClass = Hearing
         leadership = opened.enter_context(leading())
-        patched = opened.enter_context(pytest.MonkeyPatch.context())
-        patched.setattr(api_server, "create_app", with_client)
         clients = [
             opened.enter_context(
                 serving(
@@ -122,9 +107,7 @@ def ward(
         ports = [port_of(str(client.base_url)) for client in clients]
         edge = Relay(ports[0])
         opened.callback(edge.close)
-        physician = next(
-            person for person in generate_clinicians(SEED, CLINICIANS) if person.role == "physician"
-        )
+        physician = physician_of(SEED, CLINICIANS)
         receptionist = next(
             person for person in generate_support_staff(SEED) if person.role == "receptionist"
         )

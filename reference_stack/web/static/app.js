@@ -1,32 +1,32 @@
 /** The page: who is logged in, which patient is open, and what the system's state is. */
 
 import { forgetConversations } from "./chat.js";
+import { forgetDictations, hasRecordings, pauseDictations } from "./dictation.js";
 import { fill, h, icon } from "./dom.js";
+import { forgetDrafts, hasUnsent, pauseDrafts, resumeDrafts } from "./drafts.js";
 import { ROLE } from "./format.js";
-import { attempt, connection } from "./http.js";
+import { connection, json } from "./http.js";
 import { loginView } from "./login.js";
 import { patientView } from "./patient.js";
 import { patientList } from "./patients.js";
 import { logOut, restore, session } from "./session.js";
 import { status, watch } from "./status.js";
 
+const THEME = "prontuario.theme";
+const LEARN_MS = 1500;
+const UNSENT = "Há uma nota ou gravação que ainda não foi guardada. Sair e apagá-la?";
 const bar = document.getElementById("bar");
 const main = document.getElementById("main");
-const LEARN_MS = 1500;
 const context = { offers: () => false, chatFields: new Set() };
 let finder = null;
 let open = null;
+let login = null;
 
 /** What this server can do: asked once, so that the client fits older and newer ones. */
 async function learn() {
-  try {
-    const contract = await (await attempt("/openapi.json")).json();
-    context.offers = (path) => path in contract.paths;
-    context.chatFields = new Set(Object.keys(contract.components?.schemas?.ChatRequest?.properties ?? {}));
-  } catch {
-    await new Promise((resolve) => { setTimeout(resolve, LEARN_MS); });
-    await learn();
-  }
+  const contract = await json("/openapi.json");
+  context.offers = (path) => path in contract.paths;
+  context.chatFields = new Set(Object.keys(contract.components?.schemas?.ChatRequest?.properties ?? {}));
 }
 
 function route() {
@@ -52,9 +52,11 @@ function route() {
 }
 
 function showWard() {
+  login = null;
+  forgetDictations(false);
+  resumeDrafts();
   finder = patientList({ selected: () => open?.id });
   fill(main, h("div", { class: "ward" }, finder.element, h("div", { class: "detail" })));
-  main.className = "";
   bar.hidden = false;
   drawBar();
   route();
@@ -62,14 +64,33 @@ function showWard() {
 
 function showLogin(reason) {
   open?.close();
+  login?.close();
   [open, finder] = [null, null];
   forgetConversations();
   bar.hidden = true;
   document.body.classList.remove("has-patient");
   document.title = "Entrar · Prontuário";
   document.querySelectorAll("dialog").forEach((dialog) => dialog.remove());
-  fill(main, loginView({ offers: context.offers, then: showWard, reason }));
+  login = loginView({ offers: (path) => context.offers(path), then: showWard, reason });
+  fill(main, login.element);
   main.querySelector("#username").focus();
+}
+
+/** Ended by the server, a session leaves its author's unsent words here; ended by the author, nothing. */
+function sessionEnded() {
+  pauseDrafts();
+  pauseDictations();
+  showLogin(hasUnsent() || hasRecordings() ? "A sessão terminou. Entre de novo: o que você escreveu está guardado aqui." : "A sessão terminou. Entre de novo.");
+}
+
+function leave() {
+  if ((hasUnsent() || hasRecordings()) && !confirm(UNSENT)) return;
+  forgetDrafts();
+  open?.close();
+  open = null;
+  forgetDictations();
+  logOut();
+  showLogin();
 }
 
 function drawBar() {
@@ -81,25 +102,35 @@ function drawBar() {
     h("span", { class: "site", id: "site", data: { state: connection.online ? "online" : "away" }, title: "Servidor que respondeu por último" }, h("i", { "aria-hidden": "true" }), connection.online ? site : "sem resposta"),
     h("span", { class: "clinician" }, h("b", {}, who.name), h("small", {}, ROLE[who.role] ?? who.role)),
     h("button", { type: "button", class: "bare", "aria-label": "Mudar entre claro e escuro", onclick: switchTheme }, icon("theme")),
-    h("button", { type: "button", class: "bare", id: "logout", "aria-label": "Sair", onclick: () => { logOut(); showLogin(); } }, icon("out")));
+    h("button", { type: "button", class: "bare", id: "logout", "aria-label": "Sair", onclick: leave }, icon("out")));
+}
+
+/** Drawn anew only when it says something else: whoever has the focus in it keeps it. */
+function updateBar() {
+  const site = bar.querySelector(".site");
+  if (!site || !session()) return;
+  site.dataset.state = connection.online ? "online" : "away";
+  site.lastChild.replaceWith(connection.online ? connection.site ?? status.site ?? "…" : "sem resposta");
 }
 
 function switchTheme() {
   const dark = document.documentElement.dataset.theme ? document.documentElement.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   document.documentElement.dataset.theme = dark ? "light" : "dark";
-  localStorage.setItem("prontuario.theme", document.documentElement.dataset.theme);
+  localStorage.setItem(THEME, document.documentElement.dataset.theme);
 }
 
-const theme = localStorage.getItem("prontuario.theme");
+const theme = localStorage.getItem(THEME);
 if (theme === "dark" || theme === "light") document.documentElement.dataset.theme = theme;
-connection.addEventListener("unauthorized", () => showLogin("A sessão terminou. Entre de novo."));
-connection.addEventListener("state", drawBar);
-connection.addEventListener("site", drawBar);
-status.addEventListener("change", drawBar);
+connection.addEventListener("unauthorized", sessionEnded);
+for (const event of ["state", "site"]) connection.addEventListener(event, updateBar);
+status.addEventListener("change", updateBar);
 addEventListener("hashchange", route);
 watch(document.getElementById("banner"));
 // What the server can do decides what is drawn; a server that is away must not keep the page blank.
-const learned = learn().then(() => true);
+const learned = learn().then(() => true, () => false);
 const inTime = await Promise.race([learned, new Promise((resolve) => { setTimeout(resolve, LEARN_MS, false); })]);
 if (restore()) showWard(); else showLogin();
-if (!inTime && await learned && session()) { open?.close(); open = null; route(); }
+if (!inTime && await learned) {
+  login?.show();
+  if (session()) { open?.close(); open = null; route(); }
+}

@@ -4,12 +4,12 @@
  */
 
 import { fill, h, icon, say } from "./dom.js";
-import { ApiError, attempt, newKey, pauseMs } from "./http.js";
+import { ApiError, PATIENCE_MS, attempt, newKey, pauseMs, problemOf, sleep, waitingFor } from "./http.js";
 import { events } from "./sse.js";
 
-/** With the pauses between them these outlast a failover (30 s, B-04). */
-const TRIES = 9;
 const SILENCE_MS = 30000;
+/** Nearer to its end than this the log follows what is written; a reader further up is left alone. */
+const NEAR_PX = 80;
 const threads = new Map();
 
 /** Conversations end with the tab or the session: they are about patients. */
@@ -19,77 +19,100 @@ export function forgetConversations() {
 }
 
 export function chatPanel(patient, { chatFields }) {
-  if (!threads.has(patient.id)) threads.set(patient.id, { turns: [], conversation: newKey(), asking: null });
+  if (!threads.has(patient.id)) threads.set(patient.id, { turns: [], conversation: newKey(), asking: null, question: "" });
   const thread = threads.get(patient.id);
-  const log = h("ol", { class: "log", "aria-label": "Conversa", "aria-live": "polite", "aria-relevant": "additions" });
-  const box = h("textarea", { id: "question", rows: 2, placeholder: "Pergunte sobre este paciente…", "aria-label": "Pergunta", maxlength: 4000 });
-  const button = h("button", { type: "submit", class: "primary round", id: "ask", "aria-label": "Enviar" }, icon("send"));
+  const log = h("ol", { class: "log", "aria-label": "Conversa" });
+  const hint = h("li", { class: "hint" }, "O assistente vê idade, sexo, diagnósticos e as últimas notas deste paciente. Ele erra: confira.");
+  const box = h("textarea", { id: "question", rows: 2, placeholder: "Pergunte sobre este paciente…", "aria-label": "Pergunta", maxlength: 4000, value: thread.question });
+  const button = h("button", { type: "submit", class: "primary round", id: "ask" });
   const form = h("form", { class: "composer", onsubmit: (event) => { event.preventDefault(); submit(); } }, box, button);
+  const drawn = new Map();
+  box.addEventListener("input", () => { thread.question = box.value; });
   box.addEventListener("keydown", (event) => { if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); submit(); } });
 
-  function draw() {
-    fill(log, thread.turns.length ? thread.turns.map((turn) => bubble(turn, retry)) : [h("li", { class: "hint" }, "O assistente vê idade, sexo, diagnósticos e as últimas notas deste paciente. Ele erra: confira.")]);
+  /** Only the turn that changed is drawn: what is being read or selected further up stays. */
+  thread.draw = (turn) => {
+    const follows = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_PX;
+    const item = bubble(turn, retry);
+    if (drawn.has(turn)) drawn.get(turn).replaceWith(item);
+    else log.append(item);
+    drawn.set(turn, item);
+    hint.remove();
+    if (follows) log.scrollTop = log.scrollHeight;
+    showButton();
+  };
+
+  function showButton() {
     fill(button, icon(thread.asking ? "stop" : "send"));
     button.setAttribute("aria-label", thread.asking ? "Parar" : "Enviar");
-    log.scrollTop = log.scrollHeight;
   }
-  thread.draw = draw;
 
   function submit() {
     if (thread.asking) { thread.asking.abort(); return; }
     const question = box.value.trim();
     if (!question) return;
-    box.value = "";
-    ask(question);
-  }
-
-  function retry(turn) {
-    thread.turns = thread.turns.filter((one) => one !== turn);
-    ask(turn.question);
-  }
-
-  async function ask(question) {
-    const turn = { question, answer: "", state: "waiting", note: "", site: null, saved: false, dropped: false };
-    thread.turns.push(turn);
-    thread.asking = new AbortController();
+    box.value = thread.question = "";
     const body = { message: question, patient_id: patient.id };
     if (chatFields.has("conversation_id")) body.conversation_id = thread.conversation;
-    thread.draw();
-    await answer(turn, body, thread.asking.signal, () => thread.draw());
-    thread.asking = null;
-    thread.draw();
-    say(turn.state === "done" ? "Resposta completa" : turn.note);
+    const turn = { question, body, key: newKey(), dropped: false };
+    thread.turns.push(turn);
+    ask(turn);
+    log.scrollTop = log.scrollHeight;
   }
 
-  draw();
-  return { element: h("div", { class: "chat" }, log, form), close() { thread.draw = () => {}; } };
+  /** Under the same key: what was saved after all is given, and nothing is saved twice. */
+  function retry(turn) {
+    if (!thread.asking) ask(turn);
+  }
+
+  async function ask(turn) {
+    Object.assign(turn, { answer: "", state: "waiting", note: "", site: null, disclaimer: "", saved: false, lost: "" });
+    thread.asking = new AbortController();
+    thread.draw(turn);
+    await answer(turn, thread.asking.signal, () => thread.draw(turn));
+    thread.asking = null;
+    thread.draw(turn);
+    say(turn.state === "done" ? `Resposta completa: ${turn.answer}` : turn.note);
+  }
+
+  showButton();
+  if (thread.turns.length) thread.turns.forEach((turn) => thread.draw(turn));
+  else log.append(hint);
+  return { element: h("div", { class: "chat" }, log, form), shown() { log.scrollTop = log.scrollHeight; }, close() { thread.draw = () => {}; } };
 }
 
 /**
  * Fill a turn from the server. Whatever happens, the turn ends `done`, `broken` or `failed`.
  *
- * All tries have one key: the server gives the answer it saved under it, or answers anew. What came
- * of an answer that broke off is thrown away before the next try, so no two are mixed.
+ * All tries have the turn's key: the server gives the answer it saved under it, or answers anew.
+ * What came of an answer that broke off is thrown away before the next try, so no two are mixed.
  */
-export async function answer(turn, body, signal, changed) {
-  const key = newKey();
-  for (let tries = 1; ; tries += 1) {
-    try {
-      await stream(turn, body, key, signal, changed);
-      return;
-    } catch (error) {
-      const partial = turn.answer;
-      if (signal.aborted) { end(turn, "broken", "Interrompida por você. Incompleta; não foi guardada."); return; }
-      const again = !(error instanceof ApiError) || error.isAway;
-      if (!again || tries === TRIES) {
-        end(turn, partial ? "broken" : "failed", `${reason(error)}${partial ? " A resposta ficou incompleta e não foi guardada." : ""}`);
+export async function answer(turn, signal, changed) {
+  let answered = null;
+  let failedAt = null;
+  try {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await stream(turn, signal, changed);
         return;
+      } catch (error) {
+        const partial = turn.answer;
+        if (signal.aborted) { end(turn, "broken", turn.saved ? "Interrompida por você; a resposta já estava guardada." : "Interrompida por você. Incompleta; não foi guardada."); return; }
+        failedAt ??= performance.now();
+        const pause = pauseMs(tries, error.retryAfterMs);
+        const again = !(error instanceof ApiError) || error.isAway;
+        // Longer than a failover (30 s, B-04); then a person decides.
+        if (!again || performance.now() - failedAt + pause > PATIENCE_MS) { end(turn, partial ? "broken" : "failed", reason(error) + fate(error, turn)); return; }
+        if (error.isOutage !== false) answered ??= waitingFor();
+        // What was on the screen and is gone stays explained through all tries.
+        if (partial) turn.lost = `A resposta${turn.site ? ` de ${turn.site}` : ""} caiu no meio: nada dela foi guardado.`;
+        Object.assign(turn, { state: "waiting", answer: "", saved: false, note: `${turn.lost || reason(error)} Perguntando de novo (${tries + 1}ª vez)…`, dropped: turn.dropped || Boolean(partial) });
+        changed();
+        await sleep(pause, signal).catch(() => {});
       }
-      const lost = partial ? `A resposta${turn.site ? ` de ${turn.site}` : ""} caiu no meio e foi descartada.` : reason(error);
-      Object.assign(turn, { state: "waiting", answer: "", note: `${lost} Perguntando de novo (${tries + 1}ª vez)…`, dropped: turn.dropped || Boolean(partial) });
-      changed();
-      await new Promise((resolve) => { setTimeout(resolve, pauseMs(tries, error.retryAfterMs)); signal.addEventListener("abort", resolve, { once: true }); });
     }
+  } finally {
+    answered?.();
   }
 }
 
@@ -98,19 +121,24 @@ function end(turn, state, note) {
 }
 
 function reason(error) {
-  if (!(error instanceof ApiError)) return "A ligação caiu no meio da resposta.";
-  if (error.status === 0) return "O sistema não respondeu.";
-  return error.isAway ? `O assistente não está livre (${error.title}).` : `${error.title}.`;
+  return error instanceof ApiError ? `${error.title}.` : "A ligação caiu no meio da resposta.";
 }
 
-async function stream(turn, body, key, signal, changed) {
+/** What became of a question that got no whole answer. */
+function fate(error, turn) {
+  if (turn.saved) return " A resposta ficou guardada: pergunte de novo para recebê-la.";
+  if (error.kind === "outcome-unknown") return " Não se sabe se a resposta foi guardada; perguntar de novo não a duplica.";
+  return turn.answer ? " A resposta ficou incompleta: nada foi guardado." : " Nada foi guardado.";
+}
+
+async function stream(turn, signal, changed) {
   const silence = new AbortController();
   let timer = setTimeout(() => silence.abort(), SILENCE_MS);
   const both = AbortSignal.any([signal, silence.signal]);
   try {
     const response = await attempt("/v1/chat", {
-      method: "POST", body: JSON.stringify(body), signal: both, timeoutMs: null,
-      headers: { "Content-Type": "application/json", "Idempotency-Key": key, Accept: "text/event-stream" },
+      method: "POST", body: JSON.stringify(turn.body), signal: both, timeoutMs: null,
+      headers: { "Content-Type": "application/json", "Idempotency-Key": turn.key, Accept: "text/event-stream" },
     });
     for await (const { event, data } of events(response.body)) {
       clearTimeout(timer);
@@ -122,17 +150,20 @@ async function stream(turn, body, key, signal, changed) {
       else if (event === "message") { turn.answer += textOf(data); if (turn.answer) turn.state = "streaming"; changed(); }
     }
     throw new TypeError("the stream ended without its end");
+  } catch (error) {
+    if (silence.signal.aborted && !signal.aborted) throw new ApiError(504, "inference-unavailable", "O assistente não respondeu a tempo");
+    throw error;
   } finally {
     clearTimeout(timer);
   }
 }
 
 function metaOf(data) {
-  try { const { site, disclaimer } = JSON.parse(data); return { site, disclaimer }; } catch { return {}; }
+  try { const { site, disclaimer, replayed } = JSON.parse(data); return { site, disclaimer, saved: replayed === true }; } catch { return {}; }
 }
 
 function broken(data) {
-  try { const { status, type, title } = JSON.parse(data); return new ApiError(status ?? 502, type, title); } catch { return new ApiError(502, "", "O assistente parou"); }
+  try { const said = JSON.parse(data); return problemOf(said.status ?? 502, said); } catch { return new ApiError(502, "inference-broken", "O assistente parou no meio"); }
 }
 
 function textOf(data) {

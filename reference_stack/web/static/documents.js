@@ -1,8 +1,8 @@
 /** Documents and images: listed, looked at inside the page, added. */
 
-import { fill, h, icon, say } from "./dom.js";
+import { fill, h, icon, trouble } from "./dom.js";
 import { moment, size } from "./format.js";
-import { json, newKey, request } from "./http.js";
+import { PATIENCE_MS, json, newKey, request } from "./http.js";
 import { session } from "./session.js";
 
 const SHOWN = /^image\/(png|jpeg|gif|webp)$/;
@@ -12,7 +12,7 @@ const MAY_ADD = new Set(["physician", "nurse"]);
 
 export function documentsPanel(patient) {
   const list = h("ul", { class: "documents", "aria-label": "Documentos" });
-  const state = h("p", { class: "state", role: "status", id: "document-state" });
+  const state = h("div", { class: "state", role: "status", id: "document-state" });
   const leaving = new AbortController();
   const urls = new Set();
 
@@ -21,7 +21,7 @@ export function documentsPanel(patient) {
       const { items } = await json(`/v1/patients/${patient.id}/documents`, { signal: leaving.signal });
       fill(list, items.length ? items.map((one) => entry(one, open)) : [h("li", { class: "fine" }, "Nenhum documento ainda.")]);
     } catch (error) {
-      if (!leaving.signal.aborted) fill(list, h("li", { class: "problem" }, `Os documentos não abriram: ${error.message}`));
+      if (!leaving.signal.aborted) fill(list, h("li", {}, trouble(`Os documentos não abriram: ${error.message}`, read)));
     }
   }
 
@@ -29,7 +29,8 @@ export function documentsPanel(patient) {
     tell("pending", "Abrindo…");
     try {
       const content = await request(`/v1/documents/${version.document_id}/versions/${version.id}`, {
-        signal: leaving.signal, timeoutMs: 30000, read: (response) => response.blob(),
+        signal: leaving.signal, timeoutMs: 30000, patienceMs: PATIENCE_MS, read: (response) => response.blob(),
+        onWait: ({ error }) => tell("pending", `${error.message}; tentando de novo…`),
       });
       const url = URL.createObjectURL(new Blob([content], { type: version.content_type }));
       urls.add(url);
@@ -53,25 +54,24 @@ export function documentsPanel(patient) {
     dialog.showModal();
   }
 
-  async function add(file, title) {
-    const key = newKey();
+  /** Sent again, also by hand, a file has the same key: it is one document. */
+  async function add(file, title, key = newKey()) {
     tell("pending", "Enviando…");
     try {
       await request(`/v1/patients/${patient.id}/documents?title=${encodeURIComponent(title)}`, {
-        method: "POST", body: file, key, timeoutMs: 60000, headers: { "Content-Type": file.type || "application/octet-stream" },
-        onWait: ({ tries }) => tell("pending", `O sistema não respondeu; enviando de novo (${tries + 1}ª vez)…`),
+        method: "POST", body: file, key, timeoutMs: 60000, patienceMs: PATIENCE_MS, headers: { "Content-Type": file.type || "application/octet-stream" },
+        onWait: ({ tries, error }) => tell("pending", `${error.message}; enviando de novo (${tries + 1}ª vez)…`),
       });
       tell("stored", "Documento guardado.");
       await read();
     } catch (error) {
-      tell("failed", `O documento não foi guardado: ${error.message}`);
+      tell("failed", trouble(`O documento não foi guardado: ${error.message}`, () => add(file, title, key)));
     }
   }
 
-  function tell(kind, text) {
+  function tell(kind, words) {
     state.className = `state ${kind}`;
-    fill(state, text);
-    say(text);
+    fill(state, words);
   }
 
   read();

@@ -33,6 +33,11 @@ export function fill(element, ...children) {
   return element;
 }
 
+/** What went wrong, and a button to try again. */
+export function trouble(text, again) {
+  return h("div", { class: "trouble" }, h("p", { class: "problem", role: "alert" }, text), h("button", { type: "button", class: "secondary", onclick: again }, "Tentar de novo"));
+}
+
 /** Tell screen readers, politely. */
 export function say(text) {
   document.getElementById("said").textContent = text;

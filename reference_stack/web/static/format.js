@@ -8,14 +8,22 @@ export const day = (iso) => DAY.format(new Date(`${iso}T00:00:00Z`)).replaceAll(
 export const moment = (iso) => MOMENT.format(new Date(iso));
 export const clock = (iso) => CLOCK.format(new Date(iso));
 
+/** Completed months of life. */
+function months(birthIso, now) {
+  const birth = new Date(`${birthIso}T00:00:00Z`);
+  const whole = (now.getUTCFullYear() - birth.getUTCFullYear()) * 12 + now.getUTCMonth() - birth.getUTCMonth();
+  return now.getUTCDate() < birth.getUTCDate() ? whole - 1 : whole;
+}
+
+/** Completed years of life. */
+export const years = (birthIso, now = new Date()) => Math.floor(months(birthIso, now) / 12);
+
 /** Age in words: years, or months and days for the youngest. */
 export function age(birthIso, now = new Date()) {
-  const birth = new Date(`${birthIso}T00:00:00Z`);
-  let months = (now.getUTCFullYear() - birth.getUTCFullYear()) * 12 + now.getUTCMonth() - birth.getUTCMonth();
-  if (now.getUTCDate() < birth.getUTCDate()) months -= 1;
-  if (months >= 24) return `${Math.floor(months / 12)} anos`;
-  if (months >= 1) return months === 1 ? "1 mês" : `${months} meses`;
-  const days = Math.max(0, Math.floor((now - birth) / 86400000));
+  const lived = months(birthIso, now);
+  if (lived >= 24) return `${Math.floor(lived / 12)} anos`;
+  if (lived >= 1) return lived === 1 ? "1 mês" : `${lived} meses`;
+  const days = Math.max(0, Math.floor((now - new Date(`${birthIso}T00:00:00Z`)) / 86400000));
   return days === 1 ? "1 dia" : `${days} dias`;
 }
 

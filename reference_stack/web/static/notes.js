@@ -1,73 +1,49 @@
-/**
- * Notes: written, dictated, read. A note has one key from its first keystroke to the server's word
- * that it is stored, so that however often it is sent it is one note; the draft outlives a reload.
- */
+/** Notes: written, dictated, read. How they are kept and sent: drafts.js. */
 
 import { dictation } from "./dictation.js";
-import { fill, h, icon, say } from "./dom.js";
+import { fill, h, icon, say, trouble } from "./dom.js";
+import { draftOf } from "./drafts.js";
 import { moment } from "./format.js";
-import { ApiError, json, newKey, write } from "./http.js";
-import { session } from "./session.js";
+import { json } from "./http.js";
 
 const MOST = 50;
 
 export function notesPanel(patient, context) {
-  const stored = `prontuario.draft.${patient.id}`;
-  let draft = load(stored);
+  const draft = draftOf(patient.id);
+  const leaving = new AbortController();
   const list = h("ol", { class: "notes", "aria-label": "Notas" });
   const state = h("p", { class: "state", role: "status", id: "note-state" });
-  const box = h("textarea", { id: "note", rows: 5, "aria-label": "Nova nota", placeholder: "Escreva ou dite a evolução…", maxlength: 20000, value: draft.text });
-  const save = h("button", { type: "submit", class: "primary", id: "save-note" }, "Guardar nota");
-  const leaving = new AbortController();
+  const box = h("textarea", { id: "note", rows: 5, "aria-label": "Nova nota", placeholder: "Escreva ou dite a evolução…", maxlength: 20000 });
+  const save = h("button", { type: "submit", class: "primary", id: "save-note" });
 
-  box.addEventListener("input", keep);
-  function keep() {
-    // Another text under the same key would be refused: once sent, a changed text is a new note.
-    if (draft.sent && draft.text !== box.value) draft = { key: newKey(), sent: false };
-    draft.text = box.value;
-    sessionStorage.setItem(stored, JSON.stringify(draft));
+  box.addEventListener("input", () => draft.write(box.value));
+  draft.addEventListener("change", show, { signal: leaving.signal });
+  draft.addEventListener("stored", read, { signal: leaving.signal });
+
+  function show() {
+    if (box.value !== draft.text) box.value = draft.text;
+    box.readOnly = Boolean(draft.sending);
+    fill(save, draft.sending ? "Parar de enviar" : "Guardar nota");
+    save.className = draft.sending ? "secondary" : "primary";
+    state.className = `state ${draft.state}`;
+    if (state.textContent !== draft.words) fill(state, draft.words);
   }
 
+  /** Dictated words go where the cursor is, or to the end of a note that is not on the screen. */
   function insert(text) {
-    const at = box.selectionStart ?? box.value.length;
+    if (!box.isConnected || draft.sending) { draft.append(text); return; }
+    const at = box.selectionStart;
     const before = box.value.slice(0, at);
-    box.setRangeText(before && !/\s$/.test(before) ? ` ${text}` : text, at, box.selectionEnd ?? at, "end");
-    keep();
+    box.setRangeText(before && !/\s$/.test(before) ? ` ${text}` : text, at, box.selectionEnd, "end");
+    draft.write(box.value);
     box.focus();
+    say("Texto ditado inserido");
   }
 
-  async function submit(event) {
+  function submit(event) {
     event.preventDefault();
-    keep();
-    const text = draft.text.trim();
-    if (!text) return;
-    save.disabled = true;
-    box.readOnly = true;
-    Object.assign(draft, { sent: true, body: text });
-    sessionStorage.setItem(stored, JSON.stringify(draft));
-    tell("pending", "Guardando…");
-    try {
-      await write(`/v1/patients/${patient.id}/notes`, { text }, {
-        key: draft.key,
-        onWait: ({ tries }) => tell("pending", `O sistema não respondeu; enviando de novo (${tries + 1}ª vez). A nota está segura aqui.`),
-      });
-      draft = { key: newKey(), text: "", sent: false };
-      box.value = "";
-      sessionStorage.removeItem(stored);
-      tell("stored", "Nota guardada.");
-      await read();
-    } catch (error) {
-      if (session()) tell("failed", failure(error));
-    } finally {
-      save.disabled = false;
-      box.readOnly = false;
-    }
-  }
-
-  function tell(kind, text) {
-    state.className = `state ${kind}`;
-    fill(state, text);
-    say(text);
+    if (draft.sending) draft.stop();
+    else draft.send();
   }
 
   async function read() {
@@ -75,31 +51,19 @@ export function notesPanel(patient, context) {
       const { items } = await json(`/v1/patients/${patient.id}/notes?limit=${MOST}`, { signal: leaving.signal });
       fill(list, items.length ? items.map(entry) : [h("li", { class: "fine" }, "Nenhuma nota ainda.")]);
     } catch (error) {
-      if (!leaving.signal.aborted) fill(list, h("li", { class: "problem" }, `As notas não abriram: ${error.message}`));
+      if (!leaving.signal.aborted) fill(list, h("li", {}, trouble(`As notas não abriram: ${error.message}`, read)));
     }
   }
 
+  show();
   read();
-  const speech = dictation({ insert, context });
+  const speech = dictation({ patientId: patient.id, insert, context });
   return {
     element: h("div", { class: "note-panel" },
-      h("form", { class: "note-form card", onsubmit: submit }, h("label", { for: "note", class: "visually-hidden" }, "Nova nota"), box,
-        h("div", { class: "actions" }, speech.element, state, save)),
+      h("form", { class: "note-form card", onsubmit: submit }, box, h("div", { class: "actions" }, speech.element, save), speech.said, state),
       list),
     close() { leaving.abort(); speech.close(); },
   };
-}
-
-function load(name) {
-  try { const found = JSON.parse(sessionStorage.getItem(name)); if (found?.key) return found; } catch { /* no usable draft */ }
-  return { key: newKey(), text: "", sent: false };
-}
-
-function failure(error) {
-  if (!(error instanceof ApiError)) return "A nota não foi guardada. O texto continua aqui.";
-  if (error.kind === "outcome-unknown") return "Não se sabe se a nota foi guardada. Envie de novo: ela não será duplicada.";
-  if (error.isAway) return "A nota ainda não foi guardada; o texto continua aqui. Envie de novo quando o sistema responder: ela não será duplicada.";
-  return `A nota foi recusada: ${error.message}`;
 }
 
 function entry(note) {

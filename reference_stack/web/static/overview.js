@@ -1,7 +1,7 @@
 /** The overview: conditions and medicines, vital signs as small trends, and the early warning score. */
 
-import { fill, h, s } from "./dom.js";
-import { clock } from "./format.js";
+import { fill, h, s, trouble } from "./dom.js";
+import { clock, years } from "./format.js";
 import { json } from "./http.js";
 import { session } from "./session.js";
 import { isServed } from "./status.js";
@@ -9,7 +9,9 @@ import { isServed } from "./status.js";
 const CLINICAL = new Set(["physician", "nurse", "pharmacist"]);
 
 const HOURS = 48;
-/** The range that scores nothing in NEWS2, drawn as a band; of adults. */
+/** NEWS2 is for people of this age and older; the young have other levels. */
+const YOUNGEST_YEARS = 16;
+/** The range that scores nothing in NEWS2, drawn as a band. */
 const SIGNS = [
   { code: "8867-4", label: "Frequência cardíaca", unit: "bpm", low: 51, high: 90, decimals: 0 },
   { code: "9279-1", label: "Frequência respiratória", unit: "irpm", low: 12, high: 20, decimals: 0 },
@@ -51,9 +53,10 @@ async function read(patient, place, offers, signal) {
     if (!series.length) { fill(place, h("h2", {}, "Sinais vitais"), h("p", { class: "fine" }, "Nenhum registrado.")); return; }
     const recent = readings.some((one) => one.at >= since);
     const warning = offers("/v1/patients/{patient_id}/insights") && recent && session().clinician.role !== "pharmacist" ? await json(`/v1/patients/${patient.id}/insights?window_h=${HOURS}`, { signal, patienceMs: 8000 }).catch(() => null) : null;
-    fill(place, h("h2", {}, "Sinais vitais"), warning ? score(warning) : null, h("div", { class: "sparks" }, series.map(spark)));
+    const hasBands = years(patient.birthDate) >= YOUNGEST_YEARS;
+    fill(place, h("h2", {}, "Sinais vitais"), hasBands ? null : h("p", { class: "fine" }, "Sem faixas de referência: as do NEWS2 valem a partir de 16 anos."), warning ? score(warning) : null, h("div", { class: "sparks" }, series.map((one) => spark(hasBands ? one : { ...one, low: null, high: null }))));
   } catch (error) {
-    if (!signal.aborted) fill(place, h("p", { class: "problem", role: "alert" }, `Sinais vitais: ${error.message}`));
+    if (!signal.aborted) fill(place, trouble(`Os sinais vitais não abriram: ${error.message}`, () => read(patient, place, offers, signal)));
   }
 }
 

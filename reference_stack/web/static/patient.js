@@ -2,7 +2,7 @@
 
 import { chatPanel } from "./chat.js";
 import { documentsPanel } from "./documents.js";
-import { fill, h, icon } from "./dom.js";
+import { fill, h, icon, trouble } from "./dom.js";
 import { SEX, age, day } from "./format.js";
 import { json } from "./http.js";
 import { notesPanel } from "./notes.js";
@@ -37,14 +37,15 @@ export function facts(resource) {
 export function patientView(id, tab, context) {
   const view = h("article", { class: "patient" }, h("p", { class: "waiting" }, "Abrindo o prontuário…"));
   const leaving = new AbortController();
-  json(`/v1/patients/${id}`, { signal: leaving.signal, onWait: () => fill(view, h("p", { class: "waiting" }, "O sistema não responde; tentando de novo…")) })
+  const read = () => json(`/v1/patients/${id}`, { signal: leaving.signal })
     .then((resource) => show(facts(resource)))
-    .catch((error) => { if (!leaving.signal.aborted) fill(view, h("p", { class: "problem", role: "alert" }, `O prontuário não abriu: ${error.message}`), backLink()); });
+    .catch((error) => { if (!leaving.signal.aborted) fill(view, trouble(`O prontuário não abriu: ${error.message}`, read), backLink()); });
+  read();
 
   let open = null;
   function show(patient) {
     document.title = `${patient.name} · Prontuário`;
-    const body = h("div", { class: "panel", id: "panel", role: "tabpanel", tabindex: "-1" });
+    const body = h("section", { class: "panel", id: "panel", tabindex: "-1" });
     const tabs = h("nav", { class: "tabs", "aria-label": "Partes do prontuário" });
     const draw = (wanted) => {
       // The server decides; what it would refuse anyway is not offered (see permissions of the API).
@@ -54,6 +55,8 @@ export function patientView(id, tab, context) {
       open?.close?.();
       open = chosen.needs && !isServed(chosen.needs) ? off(chosen.label) : chosen.panel(patient, context);
       fill(body, open.element);
+      body.setAttribute("aria-label", chosen.label);
+      open.shown?.();
     };
     fill(view, heading(patient), tabs, body);
     let current = tab;

@@ -1,8 +1,13 @@
-/** Who is logged in. The token lives as long as the tab and survives a failover (any site takes it). */
+/**
+ * Who is logged in. The token lives as long as the tab (`sessionStorage`, read by this origin's own
+ * scripts only: see the page's Content-Security-Policy) and survives a failover: any site takes it.
+ */
 
 import { attempt, connection, useToken, write } from "./http.js";
 
 const STORED = "prontuario.session";
+const SEARCH = "prontuario.search";
+const LOGIN_PATIENCE_MS = 20000;
 let current = null;
 
 export const session = () => current;
@@ -21,26 +26,18 @@ function take(found) {
 }
 
 function begin(answer) {
-  const found = {
-    token: answer.access_token, clinician: answer.clinician, expiresAt: Date.now() + answer.expires_in * 1000,
-  };
-  take(found);
-  sessionStorage.setItem(STORED, JSON.stringify(found));
-  return found;
+  take({ token: answer.access_token, clinician: answer.clinician, expiresAt: Date.now() + answer.expires_in * 1000 });
+  sessionStorage.setItem(STORED, JSON.stringify(current));
 }
 
 export async function logIn(username, password, onWait) {
-  const answer = await write("/v1/login", { username, password }, { onWait, patienceMs: 20000, read: (response) => response.json() });
-  return begin(answer);
+  begin(await write("/v1/login", { username, password }, { onWait, patienceMs: LOGIN_PATIENCE_MS, read: (response) => response.json() }));
 }
 
-/** By a picture of the face; the server says 401 when it knows nobody like it. */
-export async function logInByFace(username, picture) {
-  const asked = username ? `?username=${encodeURIComponent(username)}` : "";
-  const answer = await attempt(`/v1/login/face${asked}`, {
-    method: "POST", body: picture, headers: { "Content-Type": picture.type }, timeoutMs: 20000,
-  });
-  return begin(await answer.json());
+/** By a picture of the face (a JPEG or PNG blob); the server says 401 when it knows nobody like it. */
+export async function logInByFace(picture) {
+  const answer = await attempt("/v1/login/face", { method: "POST", body: picture, headers: { "Content-Type": picture.type }, timeoutMs: LOGIN_PATIENCE_MS });
+  begin(await answer.json());
 }
 
 /** Forget the session here at once, and tell the server: a lost answer must not keep anybody in. */
@@ -52,10 +49,12 @@ export function logOut() {
   }
 }
 
-export function forget() {
+/** What a session leaves behind of a search; drafts are kept apart (drafts.js). */
+function forget() {
   current = null;
   useToken(null);
-  sessionStorage.clear();
+  sessionStorage.removeItem(STORED);
+  sessionStorage.removeItem(SEARCH);
 }
 
 connection.addEventListener("unauthorized", forget);

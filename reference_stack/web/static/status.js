@@ -6,15 +6,19 @@ import { fill, h } from "./dom.js";
 const EVERY_MS = 5000;
 /** More often while something is wrong: the ward waits for the word. */
 const EVERY_IN_TROUBLE_MS = 2000;
+const ANSWER_MS = 4000;
+const TICK_MS = 1000;
+/** How long the page says that an outage is over. */
+const BACK_MS = 12000;
 
 /** What a function is called on the ward, by the API's name of it. */
 const FUNCTIONS = {
   login: "Entrar", "face-login": "Entrar com o rosto", "look-up": "Consulta de pacientes", registration: "Cadastro", note: "Notas",
-  chat: "Conversa com o assistente", dictation: "Ditado", document: "Documentos", "image-analysis": "Análise de imagens",
+  chat: "Conversa com o assistente", dictation: "Ditado", "live-dictation": "Ditado ao vivo", speech: "Voz do assistente", document: "Documentos", "image-analysis": "Análise de imagens",
   "vital-signs": "Registro de sinais vitais", analytics: "Tendências", search: "Busca nos textos", report: "Relatórios",
   alert: "Alertas críticos", staff: "Equipe", audit: "Auditoria",
 };
-const OFF_IN_EMERGENCY = ["face-login", "document", "image-analysis", "analytics", "vital-signs", "search", "report"];
+const OFF_IN_EMERGENCY = ["face-login", "document", "image-analysis", "analytics", "vital-signs", "search", "report", "live-dictation", "speech"];
 
 export const status = Object.assign(new EventTarget(), { mode: "unknown", message: null, functions: null, users: null, site: null });
 
@@ -35,7 +39,7 @@ export function watch(banner) {
   const look = async () => {
     const before = JSON.stringify([status.mode, status.message, status.functions]);
     try {
-      const known = await (await attempt("/v1/status", { timeoutMs: 4000 })).json();
+      const known = await (await attempt("/v1/status", { timeoutMs: ANSWER_MS })).json();
       Object.assign(status, {
         mode: known.mode, message: known.message ?? null, site: known.site, functions: known.functions ?? null, users: known.users ?? null,
       });
@@ -44,31 +48,55 @@ export function watch(banner) {
     show(banner);
     setTimeout(look, inEmergency() || !connection.online ? EVERY_IN_TROUBLE_MS : EVERY_MS);
   };
-  connection.addEventListener("state", () => show(banner));
+  connection.addEventListener("state", () => {
+    show(banner);
+    if (connection.online) setTimeout(() => show(banner), BACK_MS + 1);
+  });
   connection.addEventListener("site", () => { show(banner); status.dispatchEvent(new CustomEvent("change")); });
+  setInterval(() => tick(banner), TICK_MS);
   look();
 }
 
-/** The banner is touched only when its words change: screen readers speak each change. */
+/** The banner is built anew only when its words change: screen readers speak each change. */
 function show(banner) {
-  const [kind, ...children] = words().filter(Boolean);
-  const said = kind + children.map((child) => child.textContent).join("|");
-  if (banner.dataset.said === said) return;
-  banner.dataset.said = said;
-  banner.className = kind;
-  fill(banner, ...children);
+  const rows = rowsNow();
+  const said = JSON.stringify(rows.map(({ kind, strong, text, off }) => [kind, strong, text, off]));
+  if (banner.dataset.said !== said) {
+    banner.dataset.said = said;
+    fill(banner, rows.map(row));
+  }
+  tick(banner);
 }
 
-function words() {
+/** What changes by the second is not spoken. */
+function tick(banner) {
+  const since = banner.querySelector(".since");
+  if (since && connection.lostAt) fill(since, `há ${Math.round((Date.now() - connection.lostAt) / 1000)} s`);
+  const places = banner.querySelector(".places");
+  if (places) fill(places, status.users ? `${status.users.active} de ${status.users.limit} lugares ocupados` : "");
+}
+
+function rowsNow() {
+  const rows = [];
   if (inEmergency()) {
-    return ["emergency",
-      h("strong", {}, "Operação de emergência"),
-      status.users ? h("span", { class: "places" }, `${status.users.active} de ${status.users.limit} lugares ocupados`) : null,
-      h("p", {}, status.message ?? "O hospital está sem seus servidores. Respostas básicas, consulta de pacientes, notas e alertas críticos continuam, a partir da nuvem."),
-      h("details", {}, h("summary", {}, "O que está desligado"), h("ul", {}, offNow().map((name) => h("li", {}, FUNCTIONS[name] ?? name)))),
-    ];
+    rows.push({
+      kind: "emergency", strong: "Operação de emergência", ticking: "places", off: offNow().map((name) => FUNCTIONS[name] ?? name),
+      text: status.message ?? "O hospital está sem seus servidores. Respostas básicas, consulta de pacientes, notas e alertas críticos continuam, a partir da nuvem.",
+    });
+  } else if (status.message) rows.push({ kind: "notice", text: status.message });
+  if (!connection.online) {
+    rows.push({ kind: "away", strong: "Sem resposta do sistema: reconectando…", ticking: "since", text: "Nada do que você escreve se perde." });
+  } else if (connection.backAt && Date.now() - connection.backAt <= BACK_MS) {
+    const seconds = ((connection.backAt - connection.lostAt) / 1000).toLocaleString("pt-BR", { maximumFractionDigits: 1 });
+    rows.push({ kind: "restored", strong: "Reconectado.", text: `${connection.site ?? "O sistema"} responde, depois de ${seconds} s.` });
   }
-  if (!connection.online) return ["away", h("strong", {}, "Sem resposta do sistema."), h("p", {}, "Tentando de novo; nada do que você escreve se perde.")];
-  if (status.message) return ["notice", h("p", {}, status.message)];
-  return ["quiet"];
+  return rows;
+}
+
+function row({ kind, strong, ticking, text, off }) {
+  return h("div", { class: kind },
+    strong ? h("strong", {}, strong) : null,
+    ticking ? h("span", { class: `${ticking} number`, "aria-hidden": "true" }) : null,
+    h("p", {}, text),
+    off ? h("details", {}, h("summary", {}, "O que está desligado"), h("ul", {}, off.map((name) => h("li", {}, name)))) : null);
 }

@@ -76,6 +76,10 @@ STATEMENTS = (
     CREATE INDEX chat_exchange_by_conversation
     ON chat_exchange (clinician_id, conversation_id, answered_at, id)
     """,
+    """
+    CREATE INDEX chat_exchange_by_patient ON chat_exchange (patient_id, answered_at DESC, id DESC)
+    WHERE patient_id IS NOT NULL
+    """,
     # In a database of locale C, lower() leaves Á as it is, and so does the dictionary.
     f"""
     CREATE FUNCTION lower_text(text text) RETURNS text

@@ -1,0 +1,1 @@
+"""The AI services and the clinical API on a whole stack."""
