@@ -15,8 +15,8 @@ from reference_stack.edge import haproxy, keepalived
 from reference_stack.edge.clients import certificate_authority, client_urls
 from reference_stack.edge.render import balancer_services, ingress_services
 from reference_stack.edge.shared_address import shared_address
-from reference_stack.possible import as_far_as_possible
 from reference_stack.edge.tls import make_certificates, server_certificate
+from reference_stack.possible import as_far_as_possible
 from reference_stack.rendering import Programs, SiteContext, database_url, write_endpoints
 
 KINDS: tuple[Network, ...] = ("namespaces", "addresses", "ports")
