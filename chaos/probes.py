@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 from chaoslib.exceptions import ActivityFailed
 
+from chaos.actions import restore_power
 from chaos.faults import Fault, read_faults, write_faults
 from chaos.ledger import LedgerUnreadError, keep_snapshot, read_back
 from chaos.recovery import RecoveryWatch
@@ -34,6 +35,8 @@ __all__ = [
 ]
 
 _SILENCE_S = 0.5
+#: How often sites that were fenced meanwhile are looked for.
+POWER_LOOK_S = 5.0
 
 
 def primary_exists(stack_directory: str) -> bool:
@@ -176,14 +179,23 @@ def _serving_dsn(handle: StackHandle) -> str:
 
 
 def stack_becomes_whole(stack_directory: str, timeout_s: float) -> bool:
-    """Wait until nothing is missing; fails with what still is after ``timeout_s`` seconds."""
-    began_s = time.monotonic()
-    try:
-        wait_until_whole(_attach(stack_directory), lambda _message: None, timeout_s)
-    except StackError as error:
-        waited_s = time.monotonic() - began_s
-        raise ActivityFailed(f"not whole after {waited_s:.0f} s: {error}") from error
-    return True
+    """Wait until nothing is missing; fails with what still is after ``timeout_s`` seconds.
+
+    A site whose power is back within seconds may be fenced all the same, by a failure detector that
+    has not heard from it yet. Nobody else switches it on again, so this does.
+    """
+    handle = _attach(stack_directory)
+    end_s = time.monotonic() + timeout_s
+    while True:
+        restore_power(stack_directory)
+        left_s = end_s - time.monotonic()
+        try:
+            wait_until_whole(handle, lambda _message: None, min(POWER_LOOK_S, left_s))
+        except StackError as error:
+            if left_s <= POWER_LOOK_S:
+                raise ActivityFailed(f"not whole after {timeout_s:.0f} s: {error}") from error
+        else:
+            return True
 
 
 def _attach(stack_directory: str) -> StackHandle:

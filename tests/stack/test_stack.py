@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from architecture import load_design
+from chaos.probes import stack_becomes_whole
 from reference_stack.bringup import up, wait_until_whole
 from reference_stack.errors import PreconditionError, StackNotRunningError
 from reference_stack.handle import StackHandle
@@ -168,6 +169,15 @@ def test_busy_addresses_are_named_and_nothing_is_started(
     assert "ports are in use" in refused.stderr
     assert "--instance" in refused.stderr
     assert processes_of(tmp_path) == []
+
+
+def test_a_site_that_is_fenced_after_its_power_is_back_gets_it_again(stack: StackHandle) -> None:
+    """The failure detector may strike a site that is only just starting; nobody else starts it."""
+    wait_until_whole(stack, tell)
+    standby = next(site for site in stack.hospital_sites if site != stack.primary())
+    stack.kill(standby)
+    assert stack_becomes_whole(str(stack.directory), 120)
+    assert stack.status()[standby].state == "running"
 
 
 DRIVER = """
