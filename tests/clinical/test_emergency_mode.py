@@ -153,5 +153,5 @@ def test_log_in_is_by_password_only_and_users_are_told_what_is_left(emergency: W
     }
     assert emergency.client.post("/v1/login", json=credentials).status_code == 200
     told = emergency.client.get("/v1/status").json()
-    assert told["functions"]["on"] == ["login", "look-up", "note", "alert", "chat"]
+    assert told["functions"]["on"] == ["login", "look-up", "note", "alert", "chat", "dictation"]
     assert "image-analysis" in told["functions"]["off"]

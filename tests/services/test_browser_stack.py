@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.timeout(600),
     pytest.mark.skipif(missing() is not None, reason=str(missing())),
 ]
-RECOVERY_S = 90.0
+RECOVERY_S = 180.0
 
 
 def test_a_note_typed_while_the_node_dies_is_stored_once_without_a_reload(
@@ -54,6 +54,3 @@ def test_a_note_typed_while_the_node_dies_is_stored_once_without_a_reload(
     with psycopg.connect(stack.database_dsn()) as connection:
         found = connection.execute("SELECT count(*) FROM note WHERE text = %s", (words,))
         assert found.fetchone() == (1,)
-    stack.kill(node)
-    stack.start(node)
-    wait_until_whole(stack, tell)

