@@ -23,6 +23,7 @@ import pytest
 from chaos.probes import stack_becomes_whole
 from reference_stack.api.audit_event import audit_key
 from reference_stack.api.audit_verify import verify_trail
+from reference_stack.api.emergency import IDLE_S
 from reference_stack.fallback.operator import ControllerAwayError, Controls
 from tests.services.conftest import USERS, Hospital, tell
 from tests.speech.spoken import word_errors, words
@@ -278,15 +279,15 @@ def test_the_fifty_first_emergency_user_is_refused_and_the_alert_is_not(
             return False
 
     until(in_emergency, "the emergency", EMERGENCY_S)
-    # A place is free again after two minutes without a request: all of them are asked for at once.
-    began_s = time.monotonic()
-    for one in headers[:limit]:
-        until(
-            lambda one=one: hospital.client.get(path, headers=one).is_success,
-            "a place in the emergency", RECOVERY_S,
-        )  # fmt: skip
+
+    # A place is free again after two minutes without a request.
+    def all_are_in() -> bool:
+        began_s = time.monotonic()
+        served = [hospital.client.get(path, headers=one).is_success for one in headers[:limit]]
+        return all(served) and time.monotonic() - began_s < IDLE_S / 2
+
+    until(all_are_in, f"{limit} places", RECOVERY_S)
     refused = hospital.client.get(path, headers=headers[limit])
-    assert time.monotonic() - began_s < 100, "too slow a machine to fill the places in time"
     assert refused.status_code == httpx.codes.SERVICE_UNAVAILABLE
     assert refused.json()["type"] == "emergency-full"
     assert int(refused.headers["Retry-After"]) > 0
