@@ -26,6 +26,7 @@ const WORDS = {
   "inference-unavailable": "O serviço de IA não está livre",
   "inference-broken": "O serviço de IA parou no meio",
   "off-in-emergency": "Desligado durante a operação de emergência",
+  "audio-too-large": "A gravação é longa demais (na emergência, até 30 s)",
 };
 
 /** What the server said, or (status 0) that nobody answered. */
