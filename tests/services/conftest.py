@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import sys
 import uuid
 from collections.abc import Iterator
@@ -65,8 +66,11 @@ class Hospital:
 def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
     design = load_design("local", [f"workload.users={USERS}"])
     directory = tmp_path_factory.mktemp("services")
-    with (
-        running(design, directory, instance=None, seed=1, progress=tell) as handle,
-        handle.http_client(timeout_s=120.0) as client,
-    ):
-        yield Hospital(handle, client)
+    with running(design, directory, instance=None, seed=1, progress=tell) as handle:
+        verify = ssl.create_default_context(cafile=str(handle.certificate_authority))
+        # A connection of before a node's death is of no use after it.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        with httpx.Client(
+            base_url=handle.api_url, verify=verify, timeout=120.0, limits=limits
+        ) as client:
+            yield Hospital(handle, client)
