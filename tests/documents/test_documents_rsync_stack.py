@@ -35,6 +35,7 @@ pytestmark = [
 SMALL = (
     "sites.mac-1.services=[etcd, database, documents, api]",
     "sites.mac-2.services=[etcd, database, documents, api]",
+    "companions=null",
     "sites.edge-2=null",
     "sites.gcp=null",
     "database.cloud_standby=null",
