@@ -5,8 +5,7 @@ BIN := $(VENV)/bin
 SETUP := .cache/setup.stamp
 BROWSER := .cache/browser.stamp
 CODE := architecture evidence simulator reference_stack load chaos reports dashboard cli
-PARALLEL := not stack and not model
-FAST := $(PARALLEL) and not servers and not long
+FAST := not stack and not model and not servers and not long
 
 .PHONY: demo test test-parts test-stack check lint bench setup clean requirements help
 
@@ -21,12 +20,12 @@ demo: $(SETUP) ## predict, run, load, break, measure, judge: ends with the repor
 test: lint $(BROWSER) ## everything: format, lint, types, unit, property and integration tests
 	@$(MAKE) -j 2 test-parts test-stack
 
-# The stack's tests mostly wait, one after another; the others fill what they leave of the processors.
+# The stacks' tests mostly wait, two at a time; the others fill what they leave of the processors.
 test-parts: $(SETUP) $(BROWSER)
-	nice -n 5 $(BIN)/pytest -n 2 --dist loadfile -m "$(PARALLEL)"
+	nice -n 5 $(BIN)/pytest -n 2 --dist loadfile -m "not stack"
 
 test-stack: $(SETUP) $(BROWSER)
-	$(BIN)/pytest -m "stack or model"
+	$(BIN)/pytest -n 2 --dist loadfile -m stack
 
 check: lint ## the fast part of the tests, under two minutes
 	$(BIN)/pytest -n 2 --dist loadfile -m "$(FAST)"

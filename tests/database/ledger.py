@@ -22,6 +22,7 @@ from tests.stack.processes import wait_for
 DATA_ALONE = (
     "sites.mac-1.services=[etcd, database]",
     "sites.mac-2.services=[etcd, database]",
+    "companions=null",
     "sites.edge-2=null",
     "failures=null",
     "cache=null",
