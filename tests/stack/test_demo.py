@@ -17,7 +17,7 @@ from evidence import Run, list_runs
 from tests.stack.processes import processes_of, wait_for
 
 pytestmark = [
-    pytest.mark.stack, pytest.mark.model,
+    pytest.mark.stack, pytest.mark.model, pytest.mark.alone,
     pytest.mark.timeout(900),
 ]  # fmt: skip
 
