@@ -4,10 +4,8 @@ Whatever model a request names, the site's own answers: a client of OpenAI's mus
 next request may be another site's. Nothing that is heard or said is kept here.
 """
 
-from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final, Literal
 
-import httpx
 from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.datastructures import UploadFile
@@ -24,6 +22,7 @@ from reference_stack.api.problems import (
     ProblemError,
 )
 from reference_stack.api.services import ServicesDependency
+from reference_stack.serving.held_stream import HeldStream
 from reference_stack.serving.leaving import ClientGoneError, client_gone, unless_client_leaves
 
 router = APIRouter()
@@ -143,14 +142,7 @@ async def speak(body: SpeechRequest, request: Request, services: ServicesDepende
             )
     except ClientGoneError:
         return client_gone()
-    return StreamingResponse(
-        _sound(answer), headers=NOT_KEPT, media_type=answer.headers.get("Content-Type")
-    )
-
-
-async def _sound(answer: httpx.Response) -> AsyncIterator[bytes]:
-    try:
-        async for piece in answer.aiter_raw():
-            yield piece
-    finally:
-        await answer.aclose()
+    return HeldStream(
+        answer.aiter_raw(), release=answer.aclose,
+        headers=NOT_KEPT, media_type=answer.headers.get("Content-Type"),
+    )  # fmt: skip

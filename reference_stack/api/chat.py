@@ -44,6 +44,7 @@ from reference_stack.api.problems import (
     problem_document,
 )
 from reference_stack.api.services import Services, ServicesDependency
+from reference_stack.serving.held_stream import HeldStream
 from reference_stack.serving.leaving import ClientGoneError, client_gone, unless_client_leaves
 
 router = APIRouter()
@@ -64,6 +65,11 @@ NOT_SAVED: Final[dict[type[Exception], ProblemKind]] = {
     DatabaseUnavailableError: DATABASE_UNAVAILABLE,
     DatabaseReadOnlyError: READ_ONLY,
     WriteOutcomeUnknownError: OUTCOME_UNKNOWN,
+}
+
+_EVENT_STREAM: Final[dict[str, Any]] = {
+    "media_type": "text/event-stream",
+    "headers": {"Cache-Control": "no-store"},
 }
 
 OptionalKey = Annotated[
@@ -165,7 +171,7 @@ async def chat(
     exchange = _Exchange(services, access, clinician, question, idempotency_key)
     saved = await exchange.saved_answer()
     if saved is not None:
-        return _stream(_replay(exchange, saved))
+        return StreamingResponse(_replay(exchange, saved), **_EVENT_STREAM)
     messages = await exchange.messages()
     limit = services.settings.chat_max_answer_tokens
     try:
@@ -178,13 +184,7 @@ async def chat(
             )
     except ClientGoneError:
         return client_gone()
-    return _stream(_events(answer, exchange))
-
-
-def _stream(events: AsyncIterator[bytes]) -> Response:
-    return StreamingResponse(
-        events, media_type="text/event-stream", headers={"Cache-Control": "no-store"}
-    )
+    return HeldStream(_events(answer, exchange), release=answer.aclose, **_EVENT_STREAM)
 
 
 def _event(name: str, data: bytes) -> bytes:
@@ -227,8 +227,6 @@ async def _events(answer: Answer, exchange: _Exchange) -> AsyncIterator[bytes]:
     except InferenceBrokenError as error:
         logger.warning("chat broke off: %s", error)
         yield _event("error", problem_document(INFERENCE_BROKEN, str(error)))
-    finally:
-        await answer.aclose()
 
 
 def _words(chunk: bytes) -> str:

@@ -40,7 +40,7 @@ def engine_unavailable(state: EngineState, detail: str) -> Problem:
 class Answer:
     """The events of one submitted request.
 
-    Always `close` it: that cancels a request that is not finished.
+    Always `aclose` it: that cancels a request that is not finished.
     """
 
     def __init__(
@@ -78,6 +78,6 @@ class Answer:
                 raise unavailable(event.kind, event.detail, _FAILURE_RETRY_AFTER_S[event.kind])
             return event
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """Cancel what is not finished."""
         self._engine.cancel(self._job)

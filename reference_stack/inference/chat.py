@@ -10,8 +10,7 @@ from collections.abc import AsyncIterator
 from http import HTTPStatus
 
 from fastapi import APIRouter, Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.responses import JSONResponse, Response
 
 from reference_stack.inference.answer import Answer, engine_unavailable
 from reference_stack.inference.engine import Engine
@@ -30,6 +29,7 @@ from reference_stack.inference.schemas import (
     StreamOptions,
 )
 from reference_stack.inference.settings import InferenceSettings
+from reference_stack.serving.held_stream import HeldStream
 from reference_stack.serving.leaving import (
     ClientGoneError,
     client_gone,
@@ -40,23 +40,6 @@ from reference_stack.serving.problem import Problem, bad_request
 
 # A millisecond per 1,000 characters or so, in which no other answer's tokens would be sent.
 _ENCODED_AT_ONCE_CHARACTERS = 20_000
-
-
-class AnswerStream(StreamingResponse):
-    """Server-sent events that cancel their answer however they end."""
-
-    def __init__(self, answer: Answer, events: AsyncIterator[str]) -> None:
-        super().__init__(
-            events, media_type="text/event-stream", headers={"Cache-Control": "no-store"}
-        )
-        self._answer = answer
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the events; ends early when the client leaves."""
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._answer.close()
 
 
 def chat_routes(settings: InferenceSettings, engine: Engine) -> APIRouter:
@@ -76,12 +59,17 @@ def chat_routes(settings: InferenceSettings, engine: Engine) -> APIRouter:
                 return JSONResponse(frame.completion(text, finished))
             # The status line waits for the first token, so that an error can still be one.
             first = await unless_client_leaves(request, answer.next())
-            return AnswerStream(answer, _events(answer, first, frame, body.stream_options))
+            return HeldStream(
+                _events(answer, first, frame, body.stream_options),
+                release=answer.aclose,
+                media_type="text/event-stream",
+                headers={"Cache-Control": "no-store"},
+            )
         except ClientGoneError:
-            answer.close()
+            await answer.aclose()
             return client_gone()
         except BaseException:
-            answer.close()
+            await answer.aclose()
             raise
 
     return router

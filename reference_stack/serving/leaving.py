@@ -34,13 +34,14 @@ async def unless_client_leaves(request: Request, work: Awaitable[T]) -> T:
     leaving = asyncio.ensure_future(_disconnected(request))
     try:
         await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        raise ClientGoneError
     finally:
         for task in (working, leaving):
             task.cancel()
         await asyncio.gather(working, leaving, return_exceptions=True)
+    # Work that came to its end all the same has a result that somebody must close.
+    if working.cancelled():
+        raise ClientGoneError
+    return working.result()
 
 
 def client_gone() -> Response:

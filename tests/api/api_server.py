@@ -15,11 +15,12 @@ from typing import Any
 import httpx
 import uvicorn
 
-from reference_stack.api.app import create_app
 from reference_stack.api.auth import Clinician, issue_token, utc_now
+from reference_stack.api.server import server_configuration
 from reference_stack.api.settings import ApiSettings
 from reference_stack.hospital.clinicians import generate_clinicians
 from reference_stack.hospital.patients import generate_patients
+from tests.api.upstream import Upstream
 
 TOKEN_SECRET = "0123456789abcdef0123456789abcdef"
 HOSPITAL_SECRET = "secret of the tests"
@@ -74,14 +75,22 @@ class Client(httpx.Client):
         return self.get(f"/v1/patients/{PATIENT.id}")
 
 
+def ask_and_leave(client: httpx.Client, upstream: Upstream, path: str, **request: Any) -> None:
+    """POST, and close the connection as soon as the upstream has fallen silent over it."""
+    message = client.build_request("POST", path, **request)
+    lines = [b"POST %s HTTP/1.1" % message.url.raw_path]
+    lines += [b"%s: %s" % header for header in message.headers.raw]
+    with socket.create_connection((message.url.host, message.url.port or 80)) as connection:
+        connection.sendall(b"\r\n".join([*lines, b"", b""]) + message.read())
+        assert upstream.silent.wait(30)
+
+
 @contextmanager
 def serving(settings: ApiSettings) -> Iterator[Client]:
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(settings), log_config=None, lifespan="on", timeout_graceful_shutdown=2
-        )
-    )
+    config = server_configuration(settings)
+    config.timeout_graceful_shutdown = 2
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:

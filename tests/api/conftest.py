@@ -69,6 +69,7 @@ def upstream_server() -> Iterator[Upstream]:
 def upstream(upstream_server: Upstream) -> Upstream:
     upstream_server.script = "answer"
     upstream_server.requests.clear()
+    upstream_server.silent.clear()
     upstream_server.client_left.clear()
     return upstream_server
 

@@ -7,11 +7,18 @@ import json
 import threading
 from collections.abc import AsyncIterator, Iterator
 
-import httpx
 import pytest
 
 from reference_stack.api.inference_client import event_payloads
-from tests.api.api_server import NOBODY_LISTENS, OTHERS, Client, api_settings, problem, serving
+from tests.api.api_server import (
+    NOBODY_LISTENS,
+    OTHERS,
+    Client,
+    api_settings,
+    ask_and_leave,
+    problem,
+    serving,
+)
 from tests.api.postgres_server import PostgresServer
 from tests.api.upstream import WORDS, Upstream, wait_until
 
@@ -131,14 +138,14 @@ def impatient(shared_server: PostgresServer, upstream_server: Upstream) -> Itera
 def test_silence_before_the_first_token_is_a_problem(impatient: Client, upstream: Upstream) -> None:
     upstream.script = "mute"
     assert problem(impatient.post("/v1/chat", json={"message": "?"}))[0] == 503
-    assert upstream.client_left.wait(10)
+    assert upstream.client_left.wait(20)
 
 
 def test_silence_in_mid_answer_is_an_error_event(impatient: Client, upstream: Upstream) -> None:
     upstream.script = "hang"
     stream = events(impatient.post("/v1/chat", json={"message": "?"}).text)
     assert [kind for kind, _ in stream] == ["meta", "message", "message", "error"]
-    assert upstream.client_left.wait(10)
+    assert upstream.client_left.wait(20)
 
 
 @pytest.mark.parametrize("script", ["mute", "hang"])
@@ -146,10 +153,8 @@ def test_when_the_client_leaves_inference_is_told(
     client: Client, upstream: Upstream, script: str
 ) -> None:
     upstream.script = script
-    timeout = httpx.Timeout(5, read=0.5)
-    with pytest.raises(httpx.ReadTimeout):
-        client.post("/v1/chat", json={"message": "?"}, timeout=timeout)
-    assert upstream.client_left.wait(5)
+    ask_and_leave(client, upstream, "/v1/chat", json={"message": "?"})
+    assert upstream.client_left.wait(20)
 
 
 def test_chat_goes_on_without_the_database_and_look_up_without_inference(
@@ -190,7 +195,7 @@ def test_chunks_arrive_as_they_are_spoken(client: Client, upstream: Upstream) ->
     listener = threading.Thread(target=listen)
     listener.start()
     wait_until(lambda: not listener.is_alive(), 10)
-    assert upstream.client_left.wait(5)
+    assert upstream.client_left.wait(20)
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])

@@ -27,6 +27,8 @@ class Upstream(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.script = "answer"
         self.requests: list[dict[str, Any]] = []
+        #: It will say no more, and listens only to whether its client is there.
+        self.silent = threading.Event()
         self.client_left = threading.Event()
 
     @property
@@ -137,6 +139,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _wait_for_client_to_leave(self) -> None:
         self.connection.settimeout(30)
+        self.server.silent.set()
         try:
             if self.connection.recv(1) == b"":
                 self.server.client_left.set()
