@@ -107,7 +107,7 @@ async def authorize(
         token = await _token(services, credentials, permission)
         access.clinician, access.token = token.clinician, token
     scope["state"]["access"] = access
-    if (patient := _patient_of(scope["path_params"])) is not None:
+    if (patient := _id_of(scope["path_params"], "patient_id")) is not None:
         access.concerns(patient)
     if permission.roles is not None and token.clinician.role not in permission.roles:
         raise ProblemError(
@@ -131,14 +131,18 @@ async def _token(
 
 
 def _told(path: str, parameters: dict[str, object]) -> str:
-    """The route's template, with the clinician whose account it is about: patients stand apart."""
-    return path.replace("{clinician_id}", str(parameters.get("clinician_id"))[:36])
+    """The route's template, with the clinician whose account it is about: patients stand apart.
+
+    Nothing but an id is put in: the address may hold what the database can't store.
+    """
+    clinician = _id_of(parameters, "clinician_id")
+    return path if clinician is None else path.replace("{clinician_id}", str(clinician))
 
 
-def _patient_of(parameters: dict[str, object]) -> UUID | None:
-    """The patient whom the path names; None also for what is no id, which is refused later."""
+def _id_of(parameters: dict[str, object], name: str) -> UUID | None:
+    """Whom the path names; None also for what is no id, which is refused later."""
     try:
-        return UUID(str(parameters["patient_id"]))
+        return UUID(str(parameters[name]))
     except (KeyError, ValueError):
         return None
 

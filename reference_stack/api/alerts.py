@@ -1,7 +1,7 @@
 """Critical alerts: raised, seen, acknowledged; they pass every limit and have a lane of their own.
 
 An alert's version is its entity tag: two who acknowledge the same one do not both think that they
-were first.
+were first. Whoever was stays in it.
 """
 
 from datetime import datetime
@@ -13,22 +13,14 @@ from pydantic import Field
 from starlette.responses import Response
 
 from reference_stack.api.access import AccessDependency
-from reference_stack.api.auth import AuthenticatedClinician
-from reference_stack.api.clinical_rows import columns, latest_statement
+from reference_stack.api.clinical_rows import columns, latest_place, latest_statement
 from reference_stack.api.connections import FailoverConnection
 from reference_stack.api.etags import IfMatch, require_match, version_etag
-from reference_stack.api.idempotency import IdempotencyKey, StoredAnswer, write_once
+from reference_stack.api.idempotency import StoredAnswer, WriteDependency
 from reference_stack.api.models import Document, StorableText
-from reference_stack.api.paging import (
-    CursorParameter,
-    LimitParameter,
-    decode_cursor,
-    encode_cursor,
-    link_next,
-    page_of,
-)
-from reference_stack.api.problems import ALERT_NOT_FOUND, ProblemError
-from reference_stack.api.rows import fetch, references_checked
+from reference_stack.api.paging import CursorParameter, LimitParameter, link_next
+from reference_stack.api.problems import ALERT_NOT_FOUND, ALERT_SEEN_TO, ProblemError
+from reference_stack.api.rows import fetch_page, references_checked
 from reference_stack.api.services import ServicesDependency
 from reference_stack.fhir.resources import Alert
 
@@ -79,11 +71,7 @@ async def raise_alert(
     *,
     patient_id: UUID,
     alert: AlertRequest,
-    idempotency_key: IdempotencyKey,
-    request: Request,
-    services: ServicesDependency,
-    access: AccessDependency,
-    clinician: AuthenticatedClinician,
+    write: WriteDependency,
 ) -> Response:
     """Call for attention. No limit of users or requests stops it."""
 
@@ -91,14 +79,12 @@ async def raise_alert(
         with references_checked(patient_id):
             cursor = await connection.execute(
                 INSERT.encode(),
-                (uuid4(), patient_id, clinician.id, alert.priority, alert.message),
+                (uuid4(), patient_id, write.clinician.id, alert.priority, alert.message),
             )
         return _answer(await cursor.fetchone(), 201)
 
     content = alert.model_dump_json().encode()
-    return await write_once(
-        services, access, request, store, key=idempotency_key, content=content, lane="urgent"
-    )
+    return await write.once(store, content=content, lane="urgent")
 
 
 @router.get("/v1/alerts")
@@ -113,7 +99,6 @@ async def list_alerts(
     cursor: CursorParameter = None,
 ) -> AlertList:
     """Alerts that nobody has acknowledged, the latest first; of one priority if one is named."""
-    at, last = decode_cursor(cursor, datetime, UUID) or (None, None)
     statement = latest_statement(
         Alert,
         conditions=(
@@ -121,13 +106,12 @@ async def list_alerts(
             "(%(priority)s::text IS NULL OR priority = %(priority)s)",
         ),
     )
-    found = await fetch(
-        services, statement, {"priority": priority, "at": at, "id": last, "limit": limit + 1}
-    )
-    rows, more = page_of(found, limit)
+    rows, following = await fetch_page(
+        services, statement, {"priority": priority}, latest_place(Alert),
+        cursor=cursor, limit=limit,
+    )  # fmt: skip
     alerts = [Alert(*row) for row in rows]
     access.concerns(*(alert.patient_id for alert in alerts))
-    following = encode_cursor(alerts[-1].raised_at, alerts[-1].id) if more else None
     link_next(request, response, following)
     return AlertList(items=[alert_state(alert) for alert in alerts])
 
@@ -136,11 +120,7 @@ async def list_alerts(
 async def acknowledge(
     *,
     alert_id: UUID,
-    idempotency_key: IdempotencyKey,
-    request: Request,
-    services: ServicesDependency,
-    access: AccessDependency,
-    clinician: AuthenticatedClinician,
+    write: WriteDependency,
     if_match: IfMatch = "",
 ) -> Response:
     """Say that somebody sees to it; ``If-Match`` names the version that was read."""
@@ -150,13 +130,15 @@ async def acknowledge(
         if row is None:
             raise ProblemError(ALERT_NOT_FOUND, f"no alert {alert_id}")
         alert = Alert(*row)
-        access.concerns(alert.patient_id)
+        write.access.concerns(alert.patient_id)
         require_match(if_match, version_etag(alert.version))
+        if alert.acknowledged_at is not None:
+            raise ProblemError(ALERT_SEEN_TO, f"acknowledged by {alert.acknowledged_by}")
         with references_checked(None):
-            cursor = await connection.execute(ACKNOWLEDGE.encode(), (clinician.id, alert_id))
+            cursor = await connection.execute(ACKNOWLEDGE.encode(), (write.clinician.id, alert_id))
         return _answer(await cursor.fetchone(), 200)
 
-    return await write_once(services, access, request, store, key=idempotency_key, lane="urgent")
+    return await write.once(store, lane="urgent")
 
 
 def _answer(row: tuple[object, ...] | None, status: int) -> StoredAnswer:

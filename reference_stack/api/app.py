@@ -36,6 +36,7 @@ from reference_stack.api import (
     patients,
     reports,
     search,
+    staff,
     vital_signs,
 )
 from reference_stack.api.access import authorize
@@ -93,6 +94,7 @@ FAILURES: dict[type[Exception], ProblemKind] = {
 ROUTES = (
     login,
     faces,
+    staff,
     logout,
     patients,
     notes,
@@ -246,9 +248,11 @@ def _invalid(error: ValidationException) -> ProblemError:
 
 
 def _of_the_framework(error: HTTPException) -> ProblemError:
-    """No such route, method not allowed, a body that is too large."""
+    """No such route, method not allowed, a body that is too large, too many of them at once."""
     if error.status_code == NOT_FOUND.status:
         return ProblemError(NOT_FOUND)
+    if error.status_code == OVERLOADED.status:
+        return ProblemError(OVERLOADED)
     return ProblemError(ProblemKind("about:blank", error.status_code, error.detail))
 
 

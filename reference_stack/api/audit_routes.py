@@ -12,16 +12,10 @@ from fastapi import APIRouter, Request
 from pydantic import AwareDatetime
 from starlette.responses import Response
 
+from reference_stack.api.access import AccessDependency
 from reference_stack.api.models import Document
-from reference_stack.api.paging import (
-    CursorParameter,
-    LimitParameter,
-    decode_cursor,
-    encode_cursor,
-    link_next,
-    page_of,
-)
-from reference_stack.api.rows import fetch
+from reference_stack.api.paging import CursorParameter, LimitParameter, link_next
+from reference_stack.api.rows import Place, fetch_page
 from reference_stack.api.services import ServicesDependency
 
 router = APIRouter()
@@ -43,6 +37,8 @@ FROM audit_seal
 WHERE %(at)s::timestamptz IS NULL OR (sealed_at, chain) < (%(at)s::timestamptz, %(chain)s::uuid)
 ORDER BY sealed_at DESC, chain DESC LIMIT %(limit)s
 """
+PLACE_OF_EVENT: Final[Place] = {"at": (1, datetime), "id": (0, UUID)}
+PLACE_OF_SEAL: Final[Place] = {"at": (5, datetime), "chain": (0, UUID)}
 
 
 class EventState(Document):
@@ -85,6 +81,7 @@ async def events(
     *,
     request: Request,
     services: ServicesDependency,
+    access: AccessDependency,
     response: Response,
     patient_id: UUID | None = None,
     actor_id: UUID | None = None,
@@ -94,16 +91,13 @@ async def events(
     cursor: CursorParameter = None,
 ) -> EventList:
     """Accesses, the latest first: to one patient, by one clinician, within a time."""
-    at, last = decode_cursor(cursor, datetime, UUID) or (None, None)
-    found = await fetch(
-        services, SELECT_EVENTS,
-        {
-            "patient": patient_id, "actor": actor_id, "since": since, "until": until, "at": at,
-            "id": last, "limit": limit + 1,
-        },
-    )  # fmt: skip
-    rows, more = page_of(found, limit)
-    link_next(request, response, encode_cursor(rows[-1][1], rows[-1][0]) if more else None)
+    if patient_id is not None:
+        access.concerns(patient_id)
+    values = {"patient": patient_id, "actor": actor_id, "since": since, "until": until}
+    rows, following = await fetch_page(
+        services, SELECT_EVENTS, values, PLACE_OF_EVENT, cursor=cursor, limit=limit
+    )
+    link_next(request, response, following)
     fields = EventState.model_fields
     return EventList(items=[EventState(**dict(zip(fields, row, strict=True))) for row in rows])
 
@@ -117,9 +111,9 @@ async def seals(
     cursor: CursorParameter = None,
 ) -> SealList:
     """The seals over the trail, the latest first; note the newest of each chain elsewhere."""
-    at, chain = decode_cursor(cursor, datetime, UUID) or (None, None)
-    values = {"at": at, "chain": chain, "limit": limit + 1}
-    rows, more = page_of(await fetch(services, SELECT_SEALS, values), limit)
-    link_next(request, response, encode_cursor(rows[-1][5], rows[-1][0]) if more else None)
+    rows, following = await fetch_page(
+        services, SELECT_SEALS, {}, PLACE_OF_SEAL, cursor=cursor, limit=limit
+    )
+    link_next(request, response, following)
     fields = SealState.model_fields
     return SealList(items=[SealState(**dict(zip(fields, row, strict=True))) for row in rows])

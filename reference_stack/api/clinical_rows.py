@@ -1,11 +1,12 @@
 """Observations, alerts, reports and saved conversations as the database has them."""
 
 from dataclasses import fields
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from reference_stack.api.problems import ProblemError, ProblemKind
-from reference_stack.api.rows import fetch
+from reference_stack.api.rows import Place, fetch
 from reference_stack.api.services import Services
 from reference_stack.fhir.resources import Alert, DiagnosticReport, Exchange, Observation
 
@@ -39,6 +40,12 @@ def latest_statement(kind: Kind, *, conditions: tuple[str, ...] = ()) -> str:
         f"SELECT {columns(kind)} FROM {TABLES[kind]} WHERE {where} "  # noqa: S608 - our names
         f"ORDER BY {time} DESC, id DESC LIMIT %(limit)s"
     )
+
+
+def latest_place(kind: Kind) -> Place:
+    """What a cursor over `latest_statement` holds."""
+    names = [field.name for field in fields(kind)]
+    return {"at": (names.index(TIMES[kind]), datetime), "id": (names.index("id"), UUID)}
 
 
 async def find_one(

@@ -125,7 +125,8 @@ def failover_conninfo(
 ) -> str:
     """The libpq connection string with failover defaults; what `url` itself says wins.
 
-    The statement timeout ends on the server what the client has given up on. Keepalives and
+    The statement timeout ends on the server what the client has given up on. Times come in UTC
+    whatever zone a server was set up in, so that every site answers alike. Keepalives and
     ``tcp_user_timeout`` find a peer that vanished without a word; they can't see a frozen process,
     whose kernel still answers: for that there is `FailoverConnection.cut`.
     """
@@ -138,7 +139,7 @@ def failover_conninfo(
         "keepalives_interval": 1,
         "keepalives_count": 3,
         "target_session_attrs": "any" if accept_standby else "primary",
-        "options": f"-c statement_timeout={timeout_ms}",
+        "options": f"-c statement_timeout={timeout_ms} -c timezone=UTC",
         "application_name": application_name,
     }
     return make_conninfo("", **{**defaults, **conninfo_to_dict(url)})

@@ -42,6 +42,10 @@ class PatientDocument(Document):
     conflict: bool
     versions: tuple[DocumentVersion, ...]
 
+    def recorded_at(self, as_of: datetime) -> datetime:
+        """When its latest version up to then was recorded; there must be one."""
+        return max(one.recorded_at for one in self.versions if one.recorded_at <= as_of)
+
 
 class PatientDocumentList(Document):
     items: list[PatientDocument]
@@ -61,3 +65,9 @@ def patient_documents(versions: list[DocumentVersion]) -> list[PatientDocument]:
             )
         )
     return made
+
+
+def latest_first(documents: list[PatientDocument], as_of: datetime) -> list[PatientDocument]:
+    """By their latest version up to then, by id where that is the same: the order of pages."""
+    by_id = sorted(documents, key=lambda document: document.id)
+    return sorted(by_id, key=lambda document: document.recorded_at(as_of), reverse=True)

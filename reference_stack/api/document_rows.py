@@ -48,6 +48,7 @@ SELECT id, document_id, patient_id, author_id, title, content_type, size_bytes, 
     recorded_at
 FROM document_version WHERE document_id IN (
     SELECT document_id FROM document_version WHERE patient_id = %(patient)s
+        AND (%(as_of)s::timestamptz IS NULL OR recorded_at <= %(as_of)s)
     GROUP BY document_id
     HAVING %(at)s::timestamptz IS NULL OR max(recorded_at) < %(at)s
         OR (max(recorded_at) = %(at)s AND document_id > %(id)s)
@@ -119,11 +120,13 @@ async def versions_of_patient(
 ) -> list[DocumentVersion]:  # fmt: skip
     """All versions of the patient's latest ``limit`` documents, latest first.
 
-    ``after`` is the place (time of the latest version, id) of the document before the first.
+    ``after`` says as of when documents are in order, and the place (time of the latest version up
+    to then, id) of the document before the first.
     """
-    at, last = after or (None, None)
+    as_of, at, last = after or (None, None, None)
     cursor = await connection.execute(
-        SELECT_OF_PATIENT, {"patient": patient_id, "at": at, "id": last, "limit": limit}
+        SELECT_OF_PATIENT,
+        {"patient": patient_id, "as_of": as_of, "at": at, "id": last, "limit": limit},
     )
     rows = await cursor.fetchall()
     if not rows:

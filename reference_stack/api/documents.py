@@ -24,8 +24,10 @@ from reference_stack.api.document_models import (
     DocumentVersion,
     PatientDocument,
     PatientDocumentList,
+    latest_first,
     patient_documents,
 )
+from reference_stack.api.etags import matches
 from reference_stack.api.models import StorableText
 from reference_stack.api.paging import (
     CursorParameter,
@@ -37,9 +39,11 @@ from reference_stack.api.paging import (
 from reference_stack.api.problems import (
     BAD_RANGE,
     DOCUMENT_NOT_FOUND,
+    PRECONDITION_NEEDED,
     ProblemError,
 )
 from reference_stack.api.services import Services, ServicesDependency
+from reference_stack.api.tokens import utc_now
 
 router = APIRouter()
 
@@ -52,7 +56,7 @@ def _versions(text: str) -> tuple[UUID, ...]:
 
 
 Title = Annotated[StorableText, Query(min_length=1, max_length=200)]
-IfMatch = Annotated[str, AfterValidator(lambda text: _versions(text) and text), Header()]
+IfMatch = Annotated[str, AfterValidator(lambda text: text and _versions(text) and text), Header()]
 IdempotencyKey = Annotated[UUID, Header()]
 
 
@@ -73,15 +77,17 @@ async def upload(
 
 @router.post("/v1/documents/{document_id}/versions", status_code=201)
 async def upload_version(
-    document_id: UUID, title: Title, idempotency_key: IdempotencyKey, if_match: IfMatch,
+    document_id: UUID, title: Title, idempotency_key: IdempotencyKey,
     *, request: Request, services: ServicesDependency, access: AccessDependency,
-    clinician: AuthenticatedClinician, response: Response,
+    clinician: AuthenticatedClinician, response: Response, if_match: IfMatch = "",
 ) -> DocumentReceipt:  # fmt: skip
     """Store a new version of a document; ``If-Match`` names the versions its author had seen.
 
     It is never refused for being late: it then stands beside the others, and both are shown.
     """
     versions = await _find(services, access, document_id)
+    if not if_match:
+        raise ProblemError(PRECONDITION_NEEDED)
     receipt, is_new = await _store(
         request, services, access, clinician, document_id=document_id, version_id=idempotency_key,
         patient_id=versions[0].patient_id, title=title, replaces=_versions(if_match),
@@ -96,18 +102,24 @@ async def list_documents(
     patient_id: UUID, request: Request, services: ServicesDependency, response: Response,
     limit: Annotated[int, Query(ge=1, le=200)] = 50, cursor: CursorParameter = None,
 ) -> PatientDocumentList:  # fmt: skip
-    """A patient's documents with all their versions, latest first."""
-    after = decode_cursor(cursor, datetime, UUID)
+    """A patient's documents with all their versions, latest first.
+
+    A document's place is that of its latest version when the first page was read: a version that
+    is stored meanwhile moves no document from a page to come to one that was read.
+    """
+    place = decode_cursor(cursor, datetime, datetime, UUID)
     versions = await services.database.read(
         lambda connection: document_rows.versions_of_patient(
-            connection, patient_id, limit + 1, after
+            connection, patient_id, limit + 1, place
         )
     )
-    items, more = page_of(patient_documents(versions), limit)
-    following = None
-    if more:
-        latest = max(version.recorded_at for version in items[-1].versions)
-        following = encode_cursor(latest, items[-1].id)
+    as_of = (
+        place[0]
+        if place is not None and isinstance(place[0], datetime)
+        else max((version.recorded_at for version in versions), default=utc_now())
+    )
+    items, more = page_of(latest_first(patient_documents(versions), as_of), limit)
+    following = encode_cursor(as_of, items[-1].recorded_at(as_of), items[-1].id) if more else None
     link_next(request, response, following)
     return PatientDocumentList(items=items)
 
@@ -125,7 +137,7 @@ async def download(
     document_id: UUID, version_id: UUID,
     *, request: Request, services: ServicesDependency, access: AccessDependency,
 ) -> Response:  # fmt: skip
-    """A version's bytes; understands ``If-None-Match`` and one ``Range``."""
+    """A version's bytes; understands ``If-None-Match``, ``If-Range`` and one ``Range``."""
     version = await find_version(services, access, document_id, version_id)
     headers = {
         "ETag": f'"{version.sha256}"',
@@ -135,10 +147,13 @@ async def download(
         "X-Content-Type-Options": "nosniff",
         "Content-Disposition": "attachment",
     }
-    if headers["ETag"] in request.headers.get("If-None-Match", ""):
+    if matches(request.headers.get("If-None-Match", ""), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     content = await services.documents.content(document_id, version_id, version.sha256)
-    part = byte_range(request.headers.get("Range"), len(content))
+    asked = request.headers.get("Range")
+    if request.headers.get("If-Range", headers["ETag"]) != headers["ETag"]:
+        asked = None
+    part = byte_range(asked, len(content))
     if part is None:
         return Response(content, media_type=version.content_type, headers=headers)
     first, last = part

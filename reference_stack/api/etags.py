@@ -24,7 +24,11 @@ def version_etag(version: int) -> str:
 
 def matches(header: str, etag: str) -> bool:
     """Whether one of the listed tags is this one; weak comparison (RFC 9110, 8.8.3.2)."""
-    listed = {tag.strip().removeprefix("W/") for tag in header.split(",")}
+    return _lists(header, etag) or _lists(header, f"W/{etag}")
+
+
+def _lists(header: str, etag: str) -> bool:
+    listed = {tag.strip() for tag in header.split(",")}
     return "*" in listed or etag in listed
 
 
@@ -40,8 +44,11 @@ def content_response(
 
 
 def require_match(header: str, etag: str) -> None:
-    """Raise `ProblemError`: 428 when the client names no version, 412 when it names another."""
+    """Raise `ProblemError`: 428 when the client names no version, 412 when it names another.
+
+    Comparison is strong (RFC 9110, 13.1.1): a weak tag names no version.
+    """
     if not header:
         raise ProblemError(PRECONDITION_NEEDED)
-    if not matches(header, etag):
+    if not _lists(header, etag):
         raise ProblemError(NO_MATCH, f"it is now {etag}")

@@ -11,16 +11,9 @@ from reference_stack.api.access import AccessDependency
 from reference_stack.api.auth import AuthenticatedClinician, Clinician
 from reference_stack.api.connections import FailoverConnection
 from reference_stack.api.models import ChatRequest, Document
-from reference_stack.api.paging import (
-    CursorParameter,
-    LimitParameter,
-    decode_cursor,
-    encode_cursor,
-    link_next,
-    page_of,
-)
+from reference_stack.api.paging import CursorParameter, LimitParameter, link_next
 from reference_stack.api.problems import KEY_REUSED, ProblemError
-from reference_stack.api.rows import fetch, references_checked
+from reference_stack.api.rows import Place, fetch_page, references_checked
 from reference_stack.api.services import ServicesDependency
 
 router = APIRouter()
@@ -45,6 +38,7 @@ WHERE clinician_id = %(clinician)s AND conversation_id = %(conversation)s AND (
     %(at)s::timestamptz IS NULL OR (answered_at, id) > (%(at)s::timestamptz, %(id)s::uuid)
 ) ORDER BY answered_at, id LIMIT %(limit)s
 """
+PLACE: Final[Place] = {"at": (4, datetime), "id": (0, UUID)}
 
 
 class ExchangeState(Document):
@@ -115,17 +109,13 @@ async def conversation(
     cursor: CursorParameter = None,
 ) -> ExchangeList:
     """A conversation of the clinician's own, from its beginning; empty when there is none."""
-    at, last = decode_cursor(cursor, datetime, UUID) or (None, None)
-    found = await fetch(
+    rows, following = await fetch_page(
         services, SELECT_CONVERSATION,
-        {
-            "clinician": clinician.id, "conversation": conversation_id, "at": at, "id": last,
-            "limit": limit + 1,
-        },
+        {"clinician": clinician.id, "conversation": conversation_id}, PLACE,
+        cursor=cursor, limit=limit,
     )  # fmt: skip
-    rows, more = page_of(found, limit)
     access.concerns(*(row[1] for row in rows if row[1] is not None))
-    link_next(request, response, encode_cursor(rows[-1][4], rows[-1][0]) if more else None)
+    link_next(request, response, following)
     fields = ("id", "patient_id", "question", "answer", "answered_at")
     return ExchangeList(
         items=[ExchangeState(**dict(zip(fields, row, strict=True))) for row in rows]

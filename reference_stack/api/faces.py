@@ -13,28 +13,18 @@ from typing import Any, Final
 from uuid import UUID
 
 import numpy as np
-import orjson
 from fastapi import APIRouter, Request
 from numpy.typing import NDArray
 from starlette.responses import Response
 
 from reference_stack.api.access import AccessDependency
-from reference_stack.api.auth import AuthenticatedClinician
 from reference_stack.api.bodies import checked_content_type, read_body
 from reference_stack.api.connections import FailoverConnection
-from reference_stack.api.idempotency import IdempotencyKey, StoredAnswer, write_once
+from reference_stack.api.idempotency import StoredAnswer, WriteDependency
 from reference_stack.api.inference_client import inference_problems
 from reference_stack.api.inference_models import FaceEmbedding
 from reference_stack.api.login import login_answer
-from reference_stack.api.models import Document, LoginAnswer
-from reference_stack.api.paging import (
-    CursorParameter,
-    LimitParameter,
-    decode_cursor,
-    encode_cursor,
-    link_next,
-    page_of,
-)
+from reference_stack.api.models import LoginAnswer
 from reference_stack.api.problems import (
     CLINICIAN_NOT_FOUND,
     FACE_UNKNOWN,
@@ -53,7 +43,7 @@ PICTURE_LIMIT_BYTES: Final = 8 * 1024 * 1024
 MARGIN: Final = 0.05
 
 SELECT_FACES: Final = """
-SELECT clinician.id, name, role, embedding FROM clinician_face
+SELECT clinician.id, name, role, version, active, embedding FROM clinician_face
 JOIN clinician ON clinician.id = clinician_id
 WHERE model = %s AND array_length(embedding, 1) = %s
 """
@@ -61,11 +51,6 @@ ENROL: Final = """
 INSERT INTO clinician_face (clinician_id, embedding, model, enrolled_by) VALUES (%s, %s, %s, %s)
 ON CONFLICT (clinician_id) DO UPDATE SET embedding = EXCLUDED.embedding, model = EXCLUDED.model,
     enrolled_by = EXCLUDED.enrolled_by, enrolled_at = clock_timestamp()
-"""
-SELECT_STAFF: Final = """
-SELECT clinician.id, username, name, role, clinician_face.clinician_id IS NOT NULL
-FROM clinician LEFT JOIN clinician_face ON clinician_face.clinician_id = clinician.id
-WHERE %(after)s::text IS NULL OR username > %(after)s ORDER BY username LIMIT %(limit)s
 """
 
 _PICTURES: dict[str, Any] = {
@@ -77,18 +62,6 @@ _PICTURES: dict[str, Any] = {
         },
     }
 }
-
-
-class StaffMember(Document):
-    id: UUID
-    username: str
-    name: str
-    role: str
-    has_face: bool
-
-
-class StaffList(Document):
-    items: list[StaffMember]
 
 
 def nearest(
@@ -117,7 +90,7 @@ async def login_by_face(
     address = request.client.host if request.client is not None else ""
     await services.limits.check_address(address)
     try:
-        found = await _embedding(request, services)
+        found = await _embedding(services, *await _picture(request))
     except ProblemError as error:
         if error.kind is NO_FACE:
             await services.limits.face_was_wrong(address)
@@ -129,44 +102,37 @@ async def login_by_face(
     if best is None:
         await services.limits.face_was_wrong(address)
         raise ProblemError(FACE_UNKNOWN)
-    return login_answer(services, access, Clinician(*best[:3]))
+    clinician = Clinician(*best[:4])
+    if not best[4]:
+        # Closed accounts are compared too: whose is closed must not pass for who looks alike.
+        access.clinician = clinician
+        await services.limits.face_was_wrong(address)
+        raise ProblemError(FACE_UNKNOWN)
+    return login_answer(services, access, clinician)
 
 
 def _match(
     face: NDArray[np.float32], rows: list[tuple[Any, ...]], threshold: float
 ) -> tuple[Any, ...] | None:
-    enrolled = np.array([row[3] for row in rows], dtype=np.float32).reshape(len(rows), len(face))
+    enrolled = np.array([row[5] for row in rows], dtype=np.float32).reshape(len(rows), len(face))
     place = nearest(face, enrolled, threshold=threshold)
     return rows[place] if place is not None else None
 
 
-async def _embedding(request: Request, services: Services) -> FaceEmbedding:
+async def _picture(request: Request) -> tuple[bytes, str]:
+    """The body and its media type."""
     content_type = checked_content_type(request)
     if content_type not in {"image/jpeg", "image/png"}:
         raise ProblemError(INVALID_REQUEST, "Content-Type: image/jpeg or image/png is needed")
-    picture = await read_body(request, PICTURE_LIMIT_BYTES)
+    return await read_body(request, PICTURE_LIMIT_BYTES), content_type
+
+
+async def _embedding(services: Services, picture: bytes, content_type: str) -> FaceEmbedding:
     with inference_problems(NO_FACE):
         found = await services.inference.face_embedding(picture, content_type)
     if found.faces != 1 or found.embedding is None:
         raise ProblemError(NO_FACE, f"{found.faces} faces were found")
     return found
-
-
-@router.get("/v1/clinicians")
-async def staff(
-    request: Request,
-    services: ServicesDependency,
-    response: Response,
-    limit: LimitParameter = 50,
-    cursor: CursorParameter = None,
-) -> StaffList:
-    """Who has an account, by username, and who can log in by face."""
-    (after,) = decode_cursor(cursor, str) or (None,)
-    found = await fetch(services, SELECT_STAFF, {"after": after, "limit": limit + 1})
-    rows, more = page_of(found, limit)
-    link_next(request, response, encode_cursor(rows[-1][1]) if more else None)
-    fields = ("id", "username", "name", "role", "has_face")
-    return StaffList(items=[StaffMember(**dict(zip(fields, row, strict=True))) for row in rows])
 
 
 @router.put(
@@ -176,35 +142,24 @@ async def staff(
     openapi_extra=_PICTURES,
 )
 async def enrol(
-    *,
     clinician_id: UUID,
-    idempotency_key: IdempotencyKey,
-    request: Request,
-    services: ServicesDependency,
-    access: AccessDependency,
-    administrator: AuthenticatedClinician,
+    write: WriteDependency,
 ) -> Response:
     """Enrol a clinician's face from a picture; the picture itself is not kept."""
-    found = await _embedding(request, services)
+    picture, content_type = await _picture(write.request)
+    found = await _embedding(write.services, picture, content_type)
     embedding = list(found.embedding or ())
 
     async def store(connection: FailoverConnection) -> StoredAnswer:
         await _require_clinician(connection, clinician_id)
-        await connection.execute(ENROL, (clinician_id, embedding, found.model, administrator.id))
+        await connection.execute(ENROL, (clinician_id, embedding, found.model, write.clinician.id))
         return StoredAnswer(b"", 204)
 
-    content = orjson.dumps([found.model, embedding])
-    return await write_once(services, access, request, store, key=idempotency_key, content=content)
+    return await write.once(store, content=picture)
 
 
 @router.delete("/v1/clinicians/{clinician_id}/face", status_code=204, response_class=Response)
-async def forget_face(
-    clinician_id: UUID,
-    idempotency_key: IdempotencyKey,
-    request: Request,
-    services: ServicesDependency,
-    access: AccessDependency,
-) -> Response:
+async def forget_face(clinician_id: UUID, write: WriteDependency) -> Response:
     """Forget a clinician's face, as LGPD lets everybody ask for."""
 
     async def store(connection: FailoverConnection) -> StoredAnswer:
@@ -214,7 +169,7 @@ async def forget_face(
         )
         return StoredAnswer(b"", 204)
 
-    return await write_once(services, access, request, store, key=idempotency_key)
+    return await write.once(store)
 
 
 async def _require_clinician(connection: FailoverConnection, clinician_id: UUID) -> None:

@@ -1,28 +1,26 @@
 """/v1/fhir: patients and staff, and what of FHIR this service does."""
 
 from datetime import date
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from reference_stack.api.access import AccessDependency
 from reference_stack.api.etags import IfNoneMatch, content_response
 from reference_stack.api.fhir_answers import (
     PREFIX,
     RESPONSES,
-    Count,
-    bundle_response,
+    LongSearch,
+    ShortSearch,
     resource_response,
 )
 from reference_stack.api.models import StorableText
-from reference_stack.api.paging import CursorParameter, decode_cursor, encode_cursor, page_of
 from reference_stack.api.patient_search import folded_words
 from reference_stack.api.patients import patient_content
 from reference_stack.api.problems import CLINICIAN_NOT_FOUND, ProblemError
-from reference_stack.api.rows import fetch
+from reference_stack.api.rows import Place, fetch
 from reference_stack.api.services import ServicesDependency
 from reference_stack.fhir.capability import capability_statement
 from reference_stack.fhir.resources import MEDIA_TYPE, practitioner_resource
@@ -38,10 +36,11 @@ WHERE (%(words)s::text IS NULL OR search @@ to_tsquery('simple', %(words)s))
 ORDER BY name, id LIMIT %(limit)s
 """
 SELECT_STAFF: Final = """
-SELECT id, name, role FROM clinician
+SELECT id, name, role, active FROM clinician
 WHERE (%(id)s::uuid IS NULL OR (name, id) > (%(name)s::text, %(id)s::uuid))
 ORDER BY name, id LIMIT %(limit)s
 """
+BY_NAME: Final[Place] = {"name": (1, str), "id": (0, UUID)}
 
 
 @router.get("/metadata")
@@ -52,36 +51,23 @@ async def metadata(if_none_match: IfNoneMatch = "") -> Response:
 
 @router.get("/Patient")
 async def search_patients(
-    *,
-    request: Request,
-    services: ServicesDependency,
-    access: AccessDependency,
+    asked: ShortSearch,
     name: Annotated[StorableText | None, Query(max_length=200)] = None,
     identifier: Annotated[
         StorableText | None, Query(max_length=200, description="value, or system|value")
     ] = None,
     birthdate: date | None = None,
-    count: Count = 20,
-    cursor: CursorParameter = None,
-    if_none_match: IfNoneMatch = "",
 ) -> Response:
     """Patients by the beginnings of their names, by CPF, CNS or record number, by birth date."""
     words = folded_query(name) if name is not None else None
-    after_name, after_id = decode_cursor(cursor, str, UUID) or (None, None)
-    found: list[tuple[Any, ...]] = []
-    if words != "":
-        found = await fetch(
-            services, SELECT_PATIENTS,
-            {
-                "words": words, "identifier": identifier_filter(identifier),
-                "birthdate": birthdate, "name": after_name, "id": after_id, "limit": count + 1,
-            },
-        )  # fmt: skip
-    rows, more = page_of(found, count)
-    access.concerns(*(row[0] for row in rows))
-    following = encode_cursor(rows[-1][1], rows[-1][0]) if more else None
-    resources = [orjson.loads(row[2]) for row in rows]
-    return bundle_response(request, resources, following, if_none_match)
+    if words == "":
+        return asked.answer([], None)
+    values = {
+        "words": words, "identifier": identifier_filter(identifier), "birthdate": birthdate,
+    }  # fmt: skip
+    rows, following = await asked.page(SELECT_PATIENTS, values, BY_NAME)
+    asked.access.concerns(*(row[0] for row in rows))
+    return asked.answer([orjson.loads(row[2]) for row in rows], following)
 
 
 def folded_query(name: str) -> str:
@@ -107,20 +93,10 @@ async def read_patient(
 
 
 @router.get("/Practitioner")
-async def search_practitioners(
-    request: Request,
-    services: ServicesDependency,
-    count: Count = 50,
-    cursor: CursorParameter = None,
-    if_none_match: IfNoneMatch = "",
-) -> Response:
+async def search_practitioners(asked: LongSearch) -> Response:
     """The staff, by name."""
-    after_name, after_id = decode_cursor(cursor, str, UUID) or (None, None)
-    values = {"name": after_name, "id": after_id, "limit": count + 1}
-    rows, more = page_of(await fetch(services, SELECT_STAFF, values), count)
-    following = encode_cursor(rows[-1][1], rows[-1][0]) if more else None
-    resources = [practitioner_resource(*row) for row in rows]
-    return bundle_response(request, resources, following, if_none_match)
+    rows, following = await asked.page(SELECT_STAFF, {}, BY_NAME)
+    return asked.answer([practitioner_resource(*row) for row in rows], following)
 
 
 @router.get("/Practitioner/{clinician_id}")
@@ -129,7 +105,7 @@ async def read_practitioner(
 ) -> Response:
     """One of the staff."""
     rows = await fetch(
-        services, "SELECT id, name, role FROM clinician WHERE id = %s", (clinician_id,)
+        services, "SELECT id, name, role, active FROM clinician WHERE id = %s", (clinician_id,)
     )
     if not rows:
         raise ProblemError(CLINICIAN_NOT_FOUND, f"no clinician {clinician_id}")

@@ -5,35 +5,28 @@ from datetime import datetime
 from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from reference_stack.api.access import Access, AccessDependency
+from reference_stack.api.access import AccessDependency
 from reference_stack.api.chat import DISCLAIMERS
-from reference_stack.api.clinical_rows import TIMES, Kind, find_one, latest_statement
+from reference_stack.api.clinical_rows import Kind, find_one, latest_place, latest_statement
 from reference_stack.api.etags import IfNoneMatch
 from reference_stack.api.fhir_answers import (
     PREFIX,
     RESPONSES,
-    Count,
+    LongSearch,
     PatientParameter,
-    bundle_response,
+    Search,
+    ShortSearch,
     patient_id_of,
     resource_response,
 )
 from reference_stack.api.models import StorableText
-from reference_stack.api.paging import (
-    CursorParameter,
-    decode_cursor,
-    encode_cursor,
-    page_of,
-)
-from reference_stack.api.problems import (
-    NOT_FOUND,
-    REPORT_NOT_FOUND,
-)
-from reference_stack.api.rows import fetch
-from reference_stack.api.services import Services, ServicesDependency
+from reference_stack.api.problems import NOT_FOUND, REPORT_NOT_FOUND
+from reference_stack.api.rows import Place
+from reference_stack.api.services import ServicesDependency
+from reference_stack.fhir.codes import LOINC, STORED_CODES
 from reference_stack.fhir.resources import (
     Alert,
     DiagnosticReport,
@@ -60,48 +53,47 @@ WHERE patient_id = %(patient)s AND (
     %(at)s::timestamptz IS NULL OR (recorded_at, id) < (%(at)s::timestamptz, %(id)s::uuid)
 ) ORDER BY recorded_at DESC, id DESC LIMIT %(limit)s
 """
+PLACE_OF_DOCUMENT: Final[Place] = {"at": (8, datetime), "id": (0, UUID)}
+OF_PATIENT: Final = ("patient_id = %(patient)s",)
 
 
 async def _latest(
-    request: Request, services: Services, access: Access, kind: Kind,
-    made_of: Callable[..., Resource], *, conditions: tuple[str, ...], values: dict[str, object],
-    count: int, cursor: str | None, if_none_match: str,
+    asked: Search, kind: Kind, made_of: Callable[..., Resource],
+    *, conditions: tuple[str, ...] = OF_PATIENT, **values: object,
 ) -> Response:  # fmt: skip
     """A page of the latest resources of a kind that its row type makes."""
-    at, last = decode_cursor(cursor, datetime, UUID) or (None, None)
-    found = await fetch(
-        services,
-        latest_statement(kind, conditions=conditions),
-        {**values, "at": at, "id": last, "limit": count + 1},
-    )
-    rows, more = page_of(found, count)
+    statement = latest_statement(kind, conditions=conditions)
+    rows, following = await asked.page(statement, values, latest_place(kind))
     things = [kind(*row) for row in rows]
-    access.concerns(*(thing.patient_id for thing in things if thing.patient_id is not None))
-    following = encode_cursor(getattr(things[-1], TIMES[kind]), things[-1].id) if more else None
-    return bundle_response(request, [made_of(thing) for thing in things], following, if_none_match)
+    asked.access.concerns(*(thing.patient_id for thing in things if thing.patient_id is not None))
+    return asked.answer([made_of(thing) for thing in things], following)
+
+
+def _patient(asked: Search, patient: str) -> UUID:
+    """The patient a search is about, noted with the access whatever is found."""
+    patient_id = patient_id_of(patient)
+    asked.access.concerns(patient_id)
+    return patient_id
+
+
+def loinc_codes(text: str) -> list[str]:
+    """The stored codes that a token search names: ``code`` or ``system|code``, by commas."""
+    words = [word.rpartition("|") for word in text.split(",")]
+    named = [code for system, bar, code in words if system == LOINC or not bar]
+    return [STORED_CODES.get(code, code) for code in named]
 
 
 @router.get("/Observation")
 async def search_observations(
-    *,
-    request: Request,
-    services: ServicesDependency,
-    access: AccessDependency,
+    asked: LongSearch,
     patient: PatientParameter,
-    code: Annotated[StorableText | None, Query(max_length=100)] = None,
-    count: Count = 50,
-    cursor: CursorParameter = None,
-    if_none_match: IfNoneMatch = "",
+    code: Annotated[StorableText | None, Query(max_length=400)] = None,
 ) -> Response:
-    """A patient's observations, the latest first; of one LOINC code if one is named."""
-    patient_id = patient_id_of(patient)
-    access.concerns(patient_id)
-    conditions = ("patient_id = %(patient)s", "(%(code)s::text IS NULL OR code = %(code)s)")
-    wanted = code.rpartition("|")[2] if code is not None else None
+    """A patient's observations, the latest first; of some LOINC codes if any are named."""
     return await _latest(
-        request, services, access, Observation, observation_resource, conditions=conditions,
-        values={"patient": patient_id, "code": wanted}, count=count, cursor=cursor,
-        if_none_match=if_none_match,
+        asked, Observation, observation_resource,
+        conditions=(*OF_PATIENT, "(%(codes)s::text[] IS NULL OR code = ANY (%(codes)s))"),
+        patient=_patient(asked, patient), codes=loinc_codes(code) if code is not None else None,
     )  # fmt: skip
 
 
@@ -119,22 +111,10 @@ async def read_observation(
 
 
 @router.get("/DocumentReference")
-async def search_documents(
-    *,
-    request: Request,
-    services: ServicesDependency,
-    access: AccessDependency,
-    patient: PatientParameter,
-    count: Count = 50,
-    cursor: CursorParameter = None,
-    if_none_match: IfNoneMatch = "",
-) -> Response:
+async def search_documents(asked: LongSearch, patient: PatientParameter) -> Response:
     """A patient's document versions, the latest first."""
-    patient_id = patient_id_of(patient)
-    access.concerns(patient_id)
-    at, last = decode_cursor(cursor, datetime, UUID) or (None, None)
-    values = {"patient": patient_id, "at": at, "id": last, "limit": count + 1}
-    rows, more = page_of(await fetch(services, SELECT_DOCUMENTS, values), count)
+    values = {"patient": _patient(asked, patient)}
+    rows, following = await asked.page(SELECT_DOCUMENTS, values, PLACE_OF_DOCUMENT)
     resources = [
         document_reference_resource(
             version_id=row[0], document_id=row[1], patient_id=row[2], author_id=row[3],
@@ -143,29 +123,15 @@ async def search_documents(
         )
         for row in rows
     ]  # fmt: skip
-    following = encode_cursor(rows[-1][8], rows[-1][0]) if more else None
-    return bundle_response(request, resources, following, if_none_match)
+    return asked.answer(resources, following)
 
 
 @router.get("/DiagnosticReport")
-async def search_reports(
-    *,
-    request: Request,
-    services: ServicesDependency,
-    access: AccessDependency,
-    patient: PatientParameter,
-    count: Count = 50,
-    cursor: CursorParameter = None,
-    if_none_match: IfNoneMatch = "",
-) -> Response:
+async def search_reports(asked: LongSearch, patient: PatientParameter) -> Response:
     """A patient's image analyses and reports, the latest first."""
-    patient_id = patient_id_of(patient)
-    access.concerns(patient_id)
     return await _latest(
-        request, services, access, DiagnosticReport, diagnostic_report_resource,
-        conditions=("patient_id = %(patient)s",), values={"patient": patient_id}, count=count,
-        cursor=cursor, if_none_match=if_none_match,
-    )  # fmt: skip
+        asked, DiagnosticReport, diagnostic_report_resource, patient=_patient(asked, patient)
+    )
 
 
 @router.get("/DiagnosticReport/{report_id}")
@@ -183,49 +149,19 @@ async def read_report(
 
 
 @router.get("/Flag")
-async def search_flags(
-    *,
-    request: Request,
-    services: ServicesDependency,
-    access: AccessDependency,
-    patient: PatientParameter | None = None,
-    count: Count = 50,
-    cursor: CursorParameter = None,
-    if_none_match: IfNoneMatch = "",
-) -> Response:
+async def search_flags(asked: LongSearch, patient: PatientParameter | None = None) -> Response:
     """Alerts, the latest first: all of a patient, or without one all that are active."""
-    patient_id = patient_id_of(patient) if patient is not None else None
-    if patient_id is None:
-        conditions = ("acknowledged_at IS NULL",)
-    else:
-        conditions = ("patient_id = %(patient)s",)
-        access.concerns(patient_id)
-    return await _latest(
-        request, services, access, Alert, flag_resource, conditions=conditions,
-        values={"patient": patient_id}, count=count, cursor=cursor, if_none_match=if_none_match,
-    )  # fmt: skip
+    if patient is None:
+        active = ("acknowledged_at IS NULL",)
+        return await _latest(asked, Alert, flag_resource, conditions=active)
+    return await _latest(asked, Alert, flag_resource, patient=_patient(asked, patient))
 
 
 @router.get("/Communication")
-async def search_communications(
-    *,
-    request: Request,
-    services: ServicesDependency,
-    access: AccessDependency,
-    patient: PatientParameter,
-    count: Count = 20,
-    cursor: CursorParameter = None,
-    if_none_match: IfNoneMatch = "",
-) -> Response:
+async def search_communications(asked: ShortSearch, patient: PatientParameter) -> Response:
     """Saved exchanges with the assistant about a patient, the latest first."""
-    patient_id = patient_id_of(patient)
-    access.concerns(patient_id)
 
     def communication(exchange: Exchange) -> Resource:
-        return communication_resource(exchange, DISCLAIMERS[services.settings.mode])
+        return communication_resource(exchange, DISCLAIMERS[asked.services.settings.mode])
 
-    return await _latest(
-        request, services, access, Exchange, communication,
-        conditions=("patient_id = %(patient)s",), values={"patient": patient_id}, count=count,
-        cursor=cursor, if_none_match=if_none_match,
-    )  # fmt: skip
+    return await _latest(asked, Exchange, communication, patient=_patient(asked, patient))

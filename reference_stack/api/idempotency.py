@@ -15,16 +15,22 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 import orjson
-from fastapi import Header
+from fastapi import Depends, Header
 from psycopg.types.json import Jsonb
 from starlette.requests import Request
 from starlette.responses import Response
 
-from reference_stack.api.access import Access, audited_write
+from reference_stack.api.access import (
+    Access,
+    AccessDependency,
+    AuthenticatedClinician,
+    audited_write,
+)
 from reference_stack.api.connections import FailoverConnection
 from reference_stack.api.database import WriteLane
-from reference_stack.api.problems import KEY_REUSED, NOT_AUTHENTICATED, ProblemError
-from reference_stack.api.services import Services
+from reference_stack.api.problems import KEY_REUSED, ProblemError
+from reference_stack.api.services import Services, ServicesDependency
+from reference_stack.api.tokens import Clinician
 
 IdempotencyKey = Annotated[
     UUID, Header(description="chosen by the client; the same for every repetition of a request")
@@ -66,38 +72,60 @@ def fingerprint_of(request: Request, content: bytes) -> str:
     return hashlib.sha256(head + content).hexdigest()
 
 
-async def write_once(
-    services: Services, access: Access, request: Request,
-    operation: Callable[[FailoverConnection], Awaitable[StoredAnswer]], *,
-    key: UUID, content: bytes = b"", lane: WriteLane = "write",
-) -> Response:  # fmt: skip
-    """Run the operation under its key, or give the answer it gave before.
+@dataclass(frozen=True)
+class Write:
+    """A request that changes something: who sent it, and under which key."""
 
-    Raises what the operation raises, and `ProblemError` for a key of another request.
-    """
-    if access.clinician is None:
-        raise ProblemError(NOT_AUTHENTICATED)
-    owner = access.clinician.id
-    fingerprint = fingerprint_of(request, content)
+    request: Request
+    services: Services
+    access: Access
+    clinician: Clinician
+    key: UUID
 
-    async def within(connection: FailoverConnection) -> tuple[StoredAnswer, bool]:
-        claimed = await connection.execute(CLAIM, (owner, key, fingerprint))
-        if claimed.rowcount == 0:
-            cursor = await connection.execute(SELECT, (owner, key))
-            return _replayed(access, key, fingerprint, await cursor.fetchone()), True
-        answer = await operation(connection)
-        stored = {**answer.headers, "Content-Type": answer.media_type}
-        await connection.execute(KEEP, (answer.status, Jsonb(stored), answer.body, owner, key))
-        return answer, False
+    async def once(
+        self, operation: Callable[[FailoverConnection], Awaitable[StoredAnswer]],
+        *, content: bytes = b"", lane: WriteLane = "write",
+    ) -> Response:  # fmt: skip
+        """Run the operation under the key, or give the answer it gave before.
 
-    answer, is_replayed = await audited_write(
-        services, access, within, status_of=lambda result: result[0].status, lane=lane
-    )
-    headers = {"Idempotency-Replayed": "true"} if is_replayed else {}
-    return Response(
-        answer.body, answer.status, headers={**answer.headers, **headers},
-        media_type=answer.media_type,
-    )  # fmt: skip
+        ``content`` is what the request says beside its address. Raises what the operation raises,
+        and `ProblemError` for a key of another request.
+        """
+        owner, key, access = self.clinician.id, self.key, self.access
+        fingerprint = fingerprint_of(self.request, content)
+
+        async def within(connection: FailoverConnection) -> tuple[StoredAnswer, bool]:
+            claimed = await connection.execute(CLAIM, (owner, key, fingerprint))
+            if claimed.rowcount == 0:
+                cursor = await connection.execute(SELECT, (owner, key))
+                return _replayed(access, key, fingerprint, await cursor.fetchone()), True
+            answer = await operation(connection)
+            stored = {**answer.headers, "Content-Type": answer.media_type}
+            await connection.execute(KEEP, (answer.status, Jsonb(stored), answer.body, owner, key))
+            return answer, False
+
+        answer, is_replayed = await audited_write(
+            self.services, access, within, status_of=lambda result: result[0].status, lane=lane
+        )
+        headers = {"Idempotency-Replayed": "true"} if is_replayed else {}
+        return Response(
+            answer.body, answer.status, headers={**answer.headers, **headers},
+            media_type=answer.media_type,
+        )  # fmt: skip
+
+
+async def _write(
+    *,
+    request: Request,
+    services: ServicesDependency,
+    access: AccessDependency,
+    clinician: AuthenticatedClinician,
+    idempotency_key: IdempotencyKey,
+) -> Write:
+    return Write(request, services, access, clinician, idempotency_key)
+
+
+WriteDependency = Annotated[Write, Depends(_write)]
 
 
 def _replayed(

@@ -4,16 +4,14 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from psycopg.types.json import Jsonb
 from starlette.responses import Response
 
-from reference_stack.api.access import AccessDependency
-from reference_stack.api.auth import AuthenticatedClinician
 from reference_stack.api.clinical_rows import columns
 from reference_stack.api.connections import FailoverConnection
 from reference_stack.api.documents import find_version
-from reference_stack.api.idempotency import IdempotencyKey, StoredAnswer, write_once
+from reference_stack.api.idempotency import StoredAnswer, WriteDependency
 from reference_stack.api.inference_client import inference_problems
 from reference_stack.api.models import Document
 from reference_stack.api.problems import (
@@ -22,7 +20,6 @@ from reference_stack.api.problems import (
     ProblemError,
 )
 from reference_stack.api.rows import references_checked
-from reference_stack.api.services import ServicesDependency
 from reference_stack.fhir.resources import DiagnosticReport
 
 router = APIRouter()
@@ -61,23 +58,19 @@ class _NotYetError(Exception):
     response_model=ImageAnalysis,
 )
 async def analyse(
-    *,
     document_id: UUID,
     version_id: UUID,
-    idempotency_key: IdempotencyKey,
-    request: Request,
-    services: ServicesDependency,
-    access: AccessDependency,
-    clinician: AuthenticatedClinician,
+    write: WriteDependency,
 ) -> Response:
     """Measure an image (DICOM, PNG, JPEG) and keep what was found."""
-    version = await find_version(services, access, document_id, version_id)
+    services = write.services
+    version = await find_version(services, write.access, document_id, version_id)
 
     async def only_replay(_connection: FailoverConnection) -> StoredAnswer:
         raise _NotYetError
 
     try:
-        return await write_once(services, access, request, only_replay, key=idempotency_key)
+        return await write.once(only_replay)
     except _NotYetError:
         pass
     content = await services.documents.content(document_id, version_id, version.sha256)
@@ -89,7 +82,7 @@ async def analyse(
             cursor = await connection.execute(
                 INSERT.encode(),
                 (
-                    *(uuid4(), version.patient_id, clinician.id, document_id, version_id),
+                    *(uuid4(), version.patient_id, write.clinician.id, document_id, version_id),
                     *(Jsonb(findings.model_dump(mode="json")), findings.conclusion),
                 ),
             )
@@ -98,7 +91,7 @@ async def analyse(
             raise ProblemError(INFERENCE_UNAVAILABLE)
         return StoredAnswer(_analysis(DiagnosticReport(*row)).model_dump_json().encode(), 201)
 
-    return await write_once(services, access, request, store, key=idempotency_key)
+    return await write.once(store)
 
 
 def _analysis(report: DiagnosticReport) -> ImageAnalysis:

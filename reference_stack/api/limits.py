@@ -43,17 +43,17 @@ ADDRESS: Final = Limit("login-address", 100, 60)
 #: Fifty requests a second for ten seconds: no human being, and a fifth of what one worker answers.
 REQUESTS: Final = Limit("requests", 500, 10)
 
-# One round trip: count (or, by 0, only look), start the window with its first event, and say
-# what the count is and how many milliseconds are left.
-COUNT: Final = """
+#: Lua: count (or, by 0, only look), and start the window with its first event.
+COUNT_IN_WINDOW: Final = """
 local count = redis.call('INCRBY', KEYS[1], ARGV[1])
 local left = redis.call('PTTL', KEYS[1])
 if left < 0 then
     left = tonumber(ARGV[2])
     redis.call('PEXPIRE', KEYS[1], left)
 end
-return {count, left}
 """
+# One round trip, which says what the count is and how many milliseconds are left.
+COUNT: Final = f"{COUNT_IN_WINDOW}return {{count, left}}"
 
 
 class LocalCounts:

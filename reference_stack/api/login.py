@@ -5,7 +5,7 @@ password is looked at and taken back unless it was wrong: an outage must lock no
 """
 
 import asyncio
-from uuid import UUID
+from typing import Any
 
 from fastapi import APIRouter, Request
 
@@ -18,7 +18,9 @@ from reference_stack.api.tokens import Clinician, issue_token, utc_now
 
 router = APIRouter()
 
-SELECT_CLINICIAN = "SELECT id, name, role, password_hash FROM clinician WHERE username = %s"
+SELECT_CLINICIAN = """
+SELECT id, name, role, version, active, password_hash FROM clinician WHERE username = %s
+"""
 
 
 @router.post("/v1/login")
@@ -28,12 +30,12 @@ async def login(
     access: AccessDependency,
     request: Request,
 ) -> LoginAnswer:
-    """Check the password; 401 for an unknown user and for a wrong password alike."""
+    """Check the password; 401 for an unknown user, a closed account and a wrong password alike."""
     address = request.client.host if request.client is not None else ""
     attempt = await services.limits.begin_login(credentials.username, address)
     is_wrong = False
     try:
-        clinician = await _find(credentials, services)
+        clinician = await _find(credentials, services, access)
         is_wrong = clinician is None
     finally:
         await (attempt.was_wrong() if is_wrong else attempt.take_back())
@@ -53,15 +55,24 @@ def login_answer(services: Services, access: Access, clinician: Clinician) -> Lo
     )
 
 
-async def _find(credentials: LoginRequest, services: Services) -> Clinician | None:
-    """The clinician with this name and password."""
+async def _find(credentials: LoginRequest, services: Services, access: Access) -> Clinician | None:
+    """The clinician with this name and password whose account is open."""
 
-    async def find(connection: FailoverConnection) -> tuple[UUID, str, str, str] | None:
+    async def find(connection: FailoverConnection) -> tuple[Any, ...] | None:
         cursor = await connection.execute(SELECT_CLINICIAN, (credentials.username,))
         return await cursor.fetchone()
 
+    # Not around the reading, which keeps a deadline of its own: a cancelled one would ask the
+    # database to cancel it, and wait for that.
+    row = await services.database.read(find)
     async with asyncio.timeout(services.settings.request_timeout_s):
-        row = await services.database.read(find)
-        stored_hash = row[3] if row else None
+        stored_hash = row[5] if row else None
         matches = await services.passwords.verify(stored_hash, credentials.password)
-    return Clinician(*row[:3]) if row is not None and matches else None
+    if row is None or not matches:
+        return None
+    clinician = Clinician(*row[:4])
+    if not row[4]:
+        # Who has the right password of a closed account is known, and the trail shall say it.
+        access.clinician = clinician
+        return None
+    return clinician

@@ -35,6 +35,9 @@ class SiteMiddleware:
     def __init__(self, app: ASGIApp, *, settings: ApiSettings, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
+        self._bodies_limit_bytes = settings.bodies_limit_bytes
+        #: What has come of the bodies of requests that are not answered yet.
+        self._held_bytes = 0
         self._headers = [
             (b"x-prontuario-site", settings.site.encode()),
             (b"x-prontuario-mode", settings.mode.encode()),
@@ -52,46 +55,66 @@ class SiteMiddleware:
             await self._app(scope, receive, _with_headers(send, headers))
             return
         status: int | None = None
+        body_bytes = 0
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *headers]
+                message["headers"] = [*_kept_nowhere(message["headers"]), *headers]
             await send(message)
 
+        async def receive_within() -> Message:
+            """Refuse what is too large; routes that read bytes have limits of their own too."""
+            nonlocal body_bytes
+            message = await receive()
+            size = len(message.get("body", b""))
+            body_bytes += size
+            self._held_bytes += size
+            has_json = getattr(scope.get("route"), "body_field", None) is not None
+            if has_json and body_bytes > JSON_LIMIT_BYTES:
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            if self._held_bytes > self._bodies_limit_bytes:
+                raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE)
+            return message
+
         try:
-            await self._app(scope, _within_limit(scope, receive), send_with_headers)
+            await self._app(scope, receive_within, send_with_headers)
         except Exception:
-            # The outermost place that can still answer; the traceback goes to the log.
-            logger.exception("unexpected failure: %s %s", scope["method"], scope["path"])
+            # The outermost place that can still answer; the traceback goes to the log. The path
+            # does not: it names patients, and could hold line feeds.
+            logger.exception(
+                "unexpected failure: %s %s, request %s",
+                _method(scope), _route(scope), request_id.decode(),
+            )  # fmt: skip
             if status is not None:
                 raise
             await problem_response(ProblemError(INTERNAL))(scope, receive, send_with_headers)
         finally:
-            method = scope["method"]
+            self._held_bytes -= body_bytes
             self._metrics.observe(
-                method=method if method in KNOWN_METHODS else "other",
-                route=getattr(scope.get("route"), "path", UNMATCHED_ROUTE),
+                method=_method(scope),
+                route=_route(scope),
                 status=status or INTERNAL.status,
                 duration_s=perf_counter() - started_at,
             )
 
 
-def _within_limit(scope: Scope, receive: Receive) -> Receive:
-    """Refuse a JSON body that is too large; routes that read bytes have limits of their own."""
-    size_bytes = 0
+def _method(scope: Scope) -> str:
+    method = str(scope["method"])
+    return method if method in KNOWN_METHODS else "other"
 
-    async def receive_within() -> Message:
-        nonlocal size_bytes
-        message = await receive()
-        size_bytes += len(message.get("body", b""))
-        has_json = getattr(scope.get("route"), "body_field", None) is not None
-        if has_json and size_bytes > JSON_LIMIT_BYTES:
-            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        return message
 
-    return receive_within
+def _route(scope: Scope) -> str:
+    """The route's template, which says nothing about anybody."""
+    return str(getattr(scope.get("route"), "path", UNMATCHED_ROUTE))
+
+
+def _kept_nowhere(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The headers, with ``Cache-Control: no-store`` unless they say what may be kept."""
+    if any(name.lower() == b"cache-control" for name, _ in headers):
+        return headers
+    return [*headers, (b"cache-control", b"no-store")]
 
 
 def _with_headers(send: Send, headers: list[tuple[bytes, bytes]]) -> Send:

@@ -28,7 +28,8 @@ StorableText = Annotated[str, AfterValidator(_storable)]
 class Document(BaseModel):
     """Base of all request and response documents."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # What does not fit may be a patient's, and errors are logged.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class LoginRequest(Document):

@@ -17,15 +17,9 @@ from reference_stack.api.audit_event import COLUMN_TYPES, FIELDS
 from reference_stack.api.auth import AuthenticatedClinician, Clinician
 from reference_stack.api.connections import FailoverConnection
 from reference_stack.api.models import Note, NoteList, NoteReceipt, NoteRequest
-from reference_stack.api.paging import (
-    CursorParameter,
-    decode_cursor,
-    encode_cursor,
-    link_next,
-    page_of,
-)
+from reference_stack.api.paging import CursorParameter, link_next
 from reference_stack.api.problems import KEY_REUSED, ProblemError
-from reference_stack.api.rows import fetch_of_patient, references_checked
+from reference_stack.api.rows import Place, fetch_page, references_checked
 from reference_stack.api.services import ServicesDependency
 
 router = APIRouter()
@@ -61,6 +55,7 @@ FROM note WHERE patient_id = %(patient)s AND (
     %(at)s::timestamptz IS NULL OR recorded_at < %(at)s OR (recorded_at = %(at)s AND id > %(id)s)
 ) ORDER BY recorded_at DESC, id LIMIT %(limit)s
 """
+PLACE: Place = {"at": (3, datetime), "id": (0, UUID)}
 
 
 async def store_note(
@@ -135,12 +130,10 @@ async def list_notes(
     cursor: CursorParameter = None,
 ) -> NoteList:
     """A patient's notes, latest first."""
-    at, last = decode_cursor(cursor, datetime, UUID) or (None, None)
-    found = await fetch_of_patient(
-        services, patient_id, SELECT_NOTES,
-        {"patient": patient_id, "at": at, "id": last, "limit": limit + 1},
+    rows, following = await fetch_page(
+        services, SELECT_NOTES, {"patient": patient_id}, PLACE,
+        cursor=cursor, limit=limit, patient_id=patient_id,
     )  # fmt: skip
-    rows, more = page_of(found, limit)
-    link_next(request, response, encode_cursor(rows[-1][3], rows[-1][0]) if more else None)
+    link_next(request, response, following)
     fields = ("id", "client_id", "patient_id", "recorded_at", "author_id", "text", "sequence")
     return NoteList(items=[Note(**dict(zip(fields, row, strict=True))) for row in rows])

@@ -25,7 +25,7 @@ _STATUSES: Final = {
     403: "the role does not allow it",
     404: "there is no such thing",
     405: "the method is not allowed here",
-    409: "a version to be replaced is unknown",
+    409: "the state of things forbids it: an unknown version, one's own account, an old alert",
     412: "it has changed since it was read",
     413: "too large",
     416: "the range is outside the content",

@@ -19,7 +19,7 @@ from reference_stack.api.etags import (
     etag_of,
     require_match,
 )
-from reference_stack.api.idempotency import IdempotencyKey, StoredAnswer, write_once
+from reference_stack.api.idempotency import StoredAnswer, WriteDependency
 from reference_stack.api.models import Document, PatientList, PatientSummary, StorableText
 from reference_stack.api.paging import (
     CursorParameter,
@@ -134,13 +134,9 @@ async def patient_content(services: Services, patient_id: UUID) -> bytes:
 
 @router.patch("/v1/patients/{patient_id}", response_class=Response)
 async def change_contact(
-    *,
     patient_id: UUID,
     patch: ContactPatch,
-    idempotency_key: IdempotencyKey,
-    request: Request,
-    services: ServicesDependency,
-    access: AccessDependency,
+    write: WriteDependency,
     if_match: IfMatch = "",
 ) -> Response:
     """Change telephone or place of a patient; ``If-Match`` names the version that was read."""
@@ -154,16 +150,9 @@ async def change_contact(
         content = _content(await cursor.fetchone(), patient_id)
         return StoredAnswer(content, 200, FHIR_MEDIA_TYPE, {"ETag": etag_of(content)})
 
-    answer = await write_once(
-        services,
-        access,
-        request,
-        change,
-        key=idempotency_key,
-        content=patch.model_dump_json().encode(),
-    )
+    answer = await write.once(change, content=patch.model_dump_json().encode())
     for role in ROLES:
-        await services.lookups.forget(role, f"patient {patient_id}")
+        await write.services.lookups.forget(role, f"patient {patient_id}")
     return answer
 
 

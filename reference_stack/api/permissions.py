@@ -122,6 +122,7 @@ PERMISSIONS: Final[dict[tuple[str, str], Permission]] = {
     ("POST", "/v1/audio/speech"): Permission("speech", _CLINICAL),
     ("GET", "/v1/conversations/{conversation_id}"): Permission("chat", _CLINICAL),
     ("GET", "/v1/clinicians"): Permission("staff", _only("administrator"), audited=False),
+    ("PATCH", "/v1/clinicians/{clinician_id}"): Permission("staff", _only("administrator")),
     ("PUT", "/v1/clinicians/{clinician_id}/face"): Permission("staff", _only("administrator")),
     ("DELETE", "/v1/clinicians/{clinician_id}/face"): Permission("staff", _only("administrator")),
     ("GET", "/v1/audit/events"): Permission("audit", _only("auditor")),

@@ -8,21 +8,13 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from reference_stack.api.access import AccessDependency
-from reference_stack.api.auth import AuthenticatedClinician
 from reference_stack.api.connections import FailoverConnection
 from reference_stack.api.etags import IfNoneMatch, content_response
-from reference_stack.api.idempotency import IdempotencyKey, StoredAnswer, write_once
+from reference_stack.api.idempotency import StoredAnswer, WriteDependency
 from reference_stack.api.models import Document
-from reference_stack.api.paging import (
-    CursorParameter,
-    LimitParameter,
-    decode_cursor,
-    encode_cursor,
-    link_next,
-    page_of,
-)
+from reference_stack.api.paging import CursorParameter, LimitParameter, link_next
 from reference_stack.api.problems import REPORT_NOT_FOUND, ProblemError
-from reference_stack.api.rows import fetch, fetch_of_patient, references_checked
+from reference_stack.api.rows import Place, fetch, fetch_page, references_checked
 from reference_stack.api.services import ServicesDependency
 
 router = APIRouter()
@@ -39,6 +31,7 @@ SELECT {FIELDS} FROM job WHERE patient_id = %(patient)s AND (
     OR (requested_at = %(at)s AND id > %(id)s)
 ) ORDER BY requested_at DESC, id LIMIT %(limit)s
 """  # noqa: S608
+PLACE: Place = {"at": (6, datetime), "id": (0, UUID)}
 
 
 class ReportState(Document):
@@ -63,20 +56,14 @@ def _state(row: tuple[object, ...]) -> ReportState:
 
 
 @router.post("/v1/patients/{patient_id}/reports", status_code=202, response_model=ReportState)
-async def request_report(
-    *,
-    patient_id: UUID,
-    idempotency_key: IdempotencyKey,
-    request: Request,
-    services: ServicesDependency,
-    access: AccessDependency,
-    clinician: AuthenticatedClinician,
-) -> Response:
+async def request_report(patient_id: UUID, write: WriteDependency) -> Response:
     """Have a report made; ``Location`` says where to see how far it is."""
 
     async def store(connection: FailoverConnection) -> StoredAnswer:
         with references_checked(patient_id):
-            cursor = await connection.execute(INSERT.encode(), (uuid4(), patient_id, clinician.id))
+            cursor = await connection.execute(
+                INSERT.encode(), (uuid4(), patient_id, write.clinician.id)
+            )
         row = await cursor.fetchone()
         if row is None:
             raise ProblemError(REPORT_NOT_FOUND)
@@ -85,7 +72,7 @@ async def request_report(
             state.model_dump_json().encode(), 202, headers={"Location": f"/v1/reports/{state.id}"}
         )
 
-    return await write_once(services, access, request, store, key=idempotency_key)
+    return await write.once(store)
 
 
 @router.get("/v1/patients/{patient_id}/reports")
@@ -99,16 +86,12 @@ async def list_reports(
     cursor: CursorParameter = None,
 ) -> ReportList:
     """The reports asked for on a patient, the latest first."""
-    at, last = decode_cursor(cursor, datetime, UUID) or (None, None)
-    found = await fetch_of_patient(
-        services, patient_id, SELECT_OF_PATIENT,
-        {"patient": patient_id, "at": at, "id": last, "limit": limit + 1},
+    rows, following = await fetch_page(
+        services, SELECT_OF_PATIENT, {"patient": patient_id}, PLACE,
+        cursor=cursor, limit=limit, patient_id=patient_id,
     )  # fmt: skip
-    rows, more = page_of(found, limit)
-    items = [_state(row) for row in rows]
-    following = encode_cursor(items[-1].requested_at, items[-1].id) if more else None
     link_next(request, response, following)
-    return ReportList(items=items)
+    return ReportList(items=[_state(row) for row in rows])
 
 
 @router.get("/v1/reports/{report_id}", response_model=ReportState)

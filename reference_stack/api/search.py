@@ -9,15 +9,8 @@ from starlette.responses import Response
 
 from reference_stack.api.access import AccessDependency
 from reference_stack.api.models import Document, StorableText
-from reference_stack.api.paging import (
-    CursorParameter,
-    LimitParameter,
-    decode_cursor,
-    encode_cursor,
-    link_next,
-    page_of,
-)
-from reference_stack.api.rows import fetch
+from reference_stack.api.paging import CursorParameter, LimitParameter, link_next
+from reference_stack.api.rows import Place, fetch_page
 from reference_stack.api.services import ServicesDependency
 
 router = APIRouter()
@@ -46,6 +39,7 @@ SELECT id, patient_id, author_id, recorded_at, rank,
         'StartSel=**, StopSel=**, MaxWords=30, MinWords=10, MaxFragments=2')
 FROM page ORDER BY rank DESC, id DESC
 """
+PLACE: Final[Place] = {"rank": (4, float), "id": (0, UUID)}
 
 
 class Hit(Document):
@@ -79,13 +73,12 @@ async def search(
 
     ``"two words"`` are looked for together, ``or`` and ``-word`` as in web searches.
     """
-    rank, last = decode_cursor(cursor, float, UUID) or (None, None)
-    found = await fetch(
-        services, SELECT,
-        {"query": q, "patient": patient_id, "rank": rank, "id": last, "limit": limit + 1},
-    )  # fmt: skip
-    rows, more = page_of(found, limit)
+    if patient_id is not None:
+        access.concerns(patient_id)
+    rows, following = await fetch_page(
+        services, SELECT, {"query": q, "patient": patient_id}, PLACE, cursor=cursor, limit=limit
+    )
     access.concerns(*(row[1] for row in rows))
-    link_next(request, response, encode_cursor(rows[-1][4], rows[-1][0]) if more else None)
+    link_next(request, response, following)
     fields = ("note_id", "patient_id", "author_id", "recorded_at", "rank", "excerpt")
     return HitList(items=[Hit(**dict(zip(fields, row, strict=True))) for row in rows])

@@ -8,8 +8,13 @@ revoked tokens that have not run out (a few hundred at most) and reads them agai
 a token is good: no failure of it, and nothing it forgets, lets anybody back in. Until a process
 has read the table once it answers 503, since it can't know.
 
-While the database is away nobody can log out (503), so the list held is the whole truth of the
-hospital. At the emergency site it is as old as the standby's last word from there.
+A token tells the role, and how many changes its clinician's account had seen. The same reading
+brings every account that was ever changed, with its count: a token that knows of fewer is refused,
+so a role that was taken away, or an account that was closed, ends with the next reading. Counts
+need no clock: a log-in that was under way during the change is refused too.
+
+While the database is away nobody can log out (503) or be changed, so the list held is the whole
+truth of the hospital. At the emergency site it is as old as the standby's last word from there.
 
 *Last seen* is Redis's alone: it is lost with it, and there again with each session's next request.
 Requests do not wait for it: what they told is passed on once a second, together with their number,
@@ -29,7 +34,7 @@ from uuid import UUID
 
 from reference_stack.api.connections import FailoverConnection
 from reference_stack.api.database import Database, DatabaseUnavailableError
-from reference_stack.api.limits import REQUESTS, RateLimits, counted
+from reference_stack.api.limits import COUNT_IN_WINDOW, REQUESTS, RateLimits, counted
 from reference_stack.api.metrics import Metrics
 from reference_stack.api.models import Session
 from reference_stack.api.problems import NOT_AUTHENTICATED, ProblemError
@@ -59,20 +64,19 @@ WITH gone AS (DELETE FROM revoked_token WHERE expires_at < now() - interval '1 h
 INSERT INTO revoked_token (id, clinician_id, expires_at) VALUES (%s, %s, %s)
 ON CONFLICT (id) DO UPDATE SET expires_at = EXCLUDED.expires_at
 """
-SELECT_REVOKED = "SELECT id FROM revoked_token WHERE expires_at > now() - interval '1 minute'"
+# Both in one round trip: tokens without a number, accounts with their count of changes.
+SELECT_REFUSED = """
+SELECT id, NULL::integer FROM revoked_token WHERE expires_at > now() - interval '1 minute'
+UNION ALL
+SELECT id, version FROM clinician WHERE version > 0
+"""
 
 # Count a session's requests of the last second, and note when it was seen.
-SHARE: Final = """
-local count = redis.call('INCRBY', KEYS[1], ARGV[1])
-local left = redis.call('PTTL', KEYS[1])
-if left < 0 then
-    left = tonumber(ARGV[2])
-    redis.call('PEXPIRE', KEYS[1], left)
-end
+SHARE: Final = f"""{COUNT_IN_WINDOW}
 redis.call('ZADD', KEYS[2], ARGV[3], ARGV[4])
 redis.call('ZREMRANGEBYRANK', KEYS[2], 0, -1 - tonumber(ARGV[5]))
 redis.call('EXPIRE', KEYS[2], ARGV[6])
-return {count, left}
+return {{count, left}}
 """
 
 
@@ -97,6 +101,7 @@ class Sessions:
         self._metrics = metrics
         self._revoked: set[UUID] = set()
         self._recent: dict[UUID, float] = {}
+        self._versions: dict[UUID, int] = {}
         self._known = asyncio.Event()
         self._seen: dict[UUID, _Seen] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -117,12 +122,13 @@ class Sessions:
         """Let a request with a valid token in; ``unlimited`` ones are counted for nobody.
 
         Raises:
-            ProblemError: 401 when the token was revoked, 429 beyond the clinician's rate.
+            ProblemError: 401 when the token was revoked or its account has changed, 429 beyond the
+                clinician's rate.
             DatabaseUnavailableError: when nobody could tell yet whether it was.
         """
         await self._demand_knowledge()
-        if token.id in self._revoked:
-            raise ProblemError(NOT_AUTHENTICATED, "this session was logged out")
+        if (reason := self._refused(token)) is not None:
+            raise ProblemError(NOT_AUTHENTICATED, reason)
         if unlimited:
             return
         self._limits.count_request(str(token.clinician.id))
@@ -133,9 +139,18 @@ class Sessions:
             self._seen[token.id] = _Seen(token, 1, time.time())
 
     async def ended(self, token: Token) -> None:
-        """Wait until the session is logged out or its token has run out."""
-        while token.id not in self._revoked and datetime.now(UTC) < token.expires_at:  # noqa: ASYNC110
+        """Wait until the session is logged out, its account changed, or its token has run out."""
+        while self._refused(token) is None and datetime.now(UTC) < token.expires_at:  # noqa: ASYNC110
             await asyncio.sleep(REFRESH_S)
+
+    def _refused(self, token: Token) -> str | None:
+        """Why the token is no longer good, if it isn't."""
+        if token.id in self._revoked:
+            return "this session was logged out"
+        clinician = token.clinician
+        if clinician.version < self._versions.get(clinician.id, 0):
+            return "the account has changed since: log in again"
+        return None
 
     async def revoke(self, token: Token) -> None:
         """End a session for good, on every site; raises what a write of the database raises."""
@@ -184,18 +199,21 @@ class Sessions:
     async def _keep_reading(self) -> None:
         while True:
             try:
-                rows = await self._database.read(_select_revoked)
+                rows = await self._database.read(_select_refused)
             except DatabaseUnavailableError:
                 pass
             except Exception:
-                # Nothing above could catch it, and a process that no longer reads the table would
+                # Nothing above could catch it, and a process that no longer reads the tables would
                 # let log-outs of the other node pass for good.
-                logger.exception("cannot read the revoked tokens")
+                logger.exception("cannot read which tokens are refused")
             else:
                 self._recent = {
                     key: at for key, at in self._recent.items() if time.monotonic() - at < RECENT_S
                 }
-                self._revoked = {row[0] for row in rows} | self._recent.keys()
+                revoked = {key for key, version in rows if version is None}
+                self._revoked = revoked | self._recent.keys()
+                # Replaced, not merged: what a failover may have lost must not lock anybody out.
+                self._versions = {key: version for key, version in rows if version is not None}
                 self._known.set()
                 self._metrics.revocations(len(self._revoked), time.time())
             await asyncio.sleep(REFRESH_S)
@@ -240,8 +258,8 @@ def _last_seen(reply: Reply) -> dict[UUID, float]:
     return {UUID(name): float(at) for name, at in zip(words[::2], words[1::2], strict=True)}
 
 
-async def _select_revoked(connection: FailoverConnection) -> list[tuple[UUID]]:
-    cursor = await connection.execute(SELECT_REVOKED)
+async def _select_refused(connection: FailoverConnection) -> list[tuple[UUID, int | None]]:
+    cursor = await connection.execute(SELECT_REFUSED)
     return await cursor.fetchall()
 
 

@@ -64,6 +64,11 @@ class ApiSettings(BaseModel):
     )
     documents_secret: str = Field(default="", repr=False)
     document_size_limit_bytes: int = Field(default=DEFAULT_SIZE_LIMIT_BYTES, ge=1)
+    bodies_limit_bytes: int = Field(
+        default=512 * 1024**2,
+        ge=1,
+        description="of the bodies of all requests under way; beyond it requests are refused",
+    )
     request_timeout_s: float = Field(default=5.0, gt=0)
     password_threads: int = Field(default=2, ge=1)
     fallback_url: HttpUrl | None = Field(

@@ -16,11 +16,16 @@ CLOCK_LEEWAY_S = 5
 
 @dataclass(frozen=True)
 class Clinician:
-    """Who is asking, as the token tells it."""
+    """Who is asking, as the token tells it.
+
+    ``version`` counts the changes of the account that the token knows of: when the account has
+    changed since, the token is refused, see `sessions`.
+    """
 
     id: UUID
     name: str
     role: str
+    version: int = 0
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ def issue_token(settings: ApiSettings, clinician: Clinician, now: datetime) -> s
         "sub": str(clinician.id),
         "name": clinician.name,
         "role": clinician.role,
+        "ver": clinician.version,
         "iss": settings.site,
         "iat": now,
         "exp": now + timedelta(seconds=settings.token_lifetime_s),
@@ -56,9 +62,10 @@ def read_token(settings: ApiSettings, token: str) -> Token:
             leeway=CLOCK_LEEWAY_S,
             options={"require": ["jti", "sub", "name", "role", "exp"]},
         )
+        who = UUID(claims["sub"])
         return Token(
             id=UUID(claims["jti"]),
-            clinician=Clinician(UUID(claims["sub"]), claims["name"], claims["role"]),
+            clinician=Clinician(who, claims["name"], claims["role"], claims.get("ver", 0)),
             expires_at=datetime.fromtimestamp(claims["exp"], UTC),
         )
     except (jwt.InvalidTokenError, ValueError) as error:

@@ -8,16 +8,14 @@ from uuid import UUID, uuid4
 
 import numpy as np
 import orjson
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, Field, model_validator
 from starlette.responses import Response
 
-from reference_stack.api.access import AccessDependency
-from reference_stack.api.auth import AuthenticatedClinician
 from reference_stack.api.clinical_rows import columns
 from reference_stack.api.connections import FailoverConnection
 from reference_stack.api.early_warning import NEEDED, YOUNGEST_YEARS, news2
-from reference_stack.api.idempotency import IdempotencyKey, StoredAnswer, write_once
+from reference_stack.api.idempotency import StoredAnswer, WriteDependency
 from reference_stack.api.models import Document
 from reference_stack.api.problems import INVALID_REQUEST, PATIENT_NOT_FOUND, ProblemError
 from reference_stack.api.rows import references_checked
@@ -28,8 +26,8 @@ from reference_stack.fhir.codes import BY_CODE, BY_NAME, VITAL_SIGNS, Consciousn
 from reference_stack.fhir.resources import (
     MEDIA_TYPE,
     Observation,
+    collection,
     observation_resource,
-    searchset,
 )
 
 router = APIRouter()
@@ -120,21 +118,16 @@ class Insights(Document):
     responses={201: {"content": {MEDIA_TYPE: {}}, "description": "a Bundle of Observations"}},
 )
 async def record(
-    *,
     patient_id: UUID,
     signs: VitalSignsRequest,
-    idempotency_key: IdempotencyKey,
-    request: Request,
-    services: ServicesDependency,
-    access: AccessDependency,
-    clinician: AuthenticatedClinician,
+    write: WriteDependency,
 ) -> Response:
     """Store one set of vital signs; the answer is a Bundle of the Observations it became."""
     if not EARLIEST <= signs.effective_at <= utc_now() + AHEAD:
         raise ProblemError(INVALID_REQUEST, f"effective_at: allowed is {EARLIEST:%Y} until now")
 
     async def store(connection: FailoverConnection) -> StoredAnswer:
-        made = observations(signs, patient_id, clinician.id)
+        made = observations(signs, patient_id, write.clinician.id)
         with references_checked(patient_id):
             cursor = connection.cursor()
             await cursor.executemany(
@@ -147,14 +140,13 @@ async def record(
                     for one in made
                 ],
             )
-        bundle = searchset(
-            [observation_resource(one) for one in made], self_url=request.url.path, next_url=None,
-            base_url=f"{request.base_url}v1/fhir",
-        )  # fmt: skip
+        bundle = collection(
+            [observation_resource(one) for one in made], base_url=f"{write.request.base_url}v1/fhir"
+        )
         return StoredAnswer(orjson.dumps(bundle), 201, MEDIA_TYPE)
 
     content = signs.model_dump_json().encode()
-    return await write_once(services, access, request, store, key=idempotency_key, content=content)
+    return await write.once(store, content=content)
 
 
 def observations(

@@ -1,7 +1,9 @@
 """Codes and systems that resources are written in.
 
 Vital signs have the LOINC codes and UCUM units of FHIR's own profiles
-(http://hl7.org/fhir/R4/observation-vitalsigns.html). CPF and CNS have the naming systems of the
+(http://hl7.org/fhir/R4/observation-vitalsigns.html), the saturation by pulse oximetry beside the
+profile's own code. Against the profile, the two blood pressures are Observations of their own: one
+may be taken without the other. CPF and CNS have the naming systems of the
 Rede Nacional de Dados em Saúde.
 """
 
@@ -13,6 +15,9 @@ UCUM: Final = "http://unitsofmeasure.org"
 OBSERVATION_CATEGORY: Final = "http://terminology.hl7.org/CodeSystem/observation-category"
 CPF_SYSTEM: Final = "http://rnds.saude.gov.br/fhir/r4/NamingSystem/cpf"
 CNS_SYSTEM: Final = "http://rnds.saude.gov.br/fhir/r4/NamingSystem/cns"
+
+#: What the profile of a code wants besides: `code` and `display` of the magic value.
+PROFILE_CODES: Final = {"59408-5": ("2708-6", "Oxygen saturation in Arterial blood")}
 
 VitalSignName = Literal[
     "respiratory_rate",
@@ -69,4 +74,9 @@ VITAL_SIGNS: Final[tuple[VitalSign, ...]] = (
 )  # fmt: skip
 
 BY_NAME: Final[dict[str, VitalSign]] = {sign.name: sign for sign in VITAL_SIGNS}
+#: Every LOINC code a sign may be asked for by, and the one it is stored with.
+STORED_CODES: Final[dict[str, str]] = {
+    **{sign.code: sign.code for sign in VITAL_SIGNS},
+    **{code: stored for stored, (code, _) in PROFILE_CODES.items()},
+}
 BY_CODE: Final[dict[str, VitalSign]] = {sign.code: sign for sign in VITAL_SIGNS}

@@ -6,7 +6,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from reference_stack.fhir.codes import BY_CODE, LOINC, OBSERVATION_CATEGORY, UCUM
+from reference_stack.fhir.codes import (
+    BY_CODE,
+    LOINC,
+    OBSERVATION_CATEGORY,
+    PROFILE_CODES,
+    UCUM,
+)
 
 MEDIA_TYPE: Final = "application/fhir+json"
 Resource = dict[str, Any]
@@ -95,12 +101,16 @@ def observation_resource(observation: Observation) -> Resource:
     """A final vital-signs Observation."""
     sign = BY_CODE.get(observation.code)
     coding = {"system": LOINC, "code": observation.code}
+    codings = [{**coding, "display": sign.display} if sign else coding]
+    if observation.code in PROFILE_CODES:
+        code, display = PROFILE_CODES[observation.code]
+        codings.append({"system": LOINC, "code": code, "display": display})
     resource: Resource = {
         "resourceType": "Observation",
         "id": str(observation.id),
         "status": "final",
         "category": [{"coding": [{"system": OBSERVATION_CATEGORY, "code": "vital-signs"}]}],
-        "code": {"coding": [{**coding, "display": sign.display} if sign else coding]},
+        "code": {"coding": codings},
         "subject": patient_reference(observation.patient_id),
         "effectiveDateTime": instant(observation.effective_at),
     }
@@ -116,12 +126,14 @@ def observation_resource(observation: Observation) -> Resource:
     return resource
 
 
-def practitioner_resource(clinician_id: UUID, name: str, role: str) -> Resource:
+def practitioner_resource(
+    clinician_id: UUID, name: str, role: str, active: bool = True
+) -> Resource:
     """A Practitioner; what they may do in this system is their qualification's text."""
     return {
         "resourceType": "Practitioner",
         "id": str(clinician_id),
-        "active": True,
+        "active": active,
         "name": [{"use": "official", "text": name}],
         "qualification": [{"code": {"text": role}}],
     }
@@ -233,12 +245,18 @@ def searchset(
     if next_url is not None:
         link.append({"relation": "next", "url": next_url})
     bundle: Resource = {"resourceType": "Bundle", "type": "searchset", "link": link}
-    entries = [
-        {
-            "fullUrl": f"{base_url}/{resource['resourceType']}/{resource['id']}",
-            "resource": resource,
-            "search": {"mode": "match"},
-        }
-        for resource in resources
-    ]
+    entries = [{**entry, "search": {"mode": "match"}} for entry in _entries(resources, base_url)]
     return {**bundle, "entry": entries} if entries else bundle
+
+
+def collection(resources: Sequence[Resource], *, base_url: str) -> Resource:
+    """A Bundle of at least one resource, which nobody searched for."""
+    entries = _entries(resources, base_url)
+    return {"resourceType": "Bundle", "type": "collection", "entry": entries}
+
+
+def _entries(resources: Sequence[Resource], base_url: str) -> list[Resource]:
+    return [
+        {"fullUrl": f"{base_url}/{one['resourceType']}/{one['id']}", "resource": one}
+        for one in resources
+    ]
