@@ -25,6 +25,11 @@ from reference_stack.serving.service import ModelService
 log = logging.getLogger(__name__)
 
 _STOP_TIMEOUT_S = 5.0
+# What `BodyLimit` refuses.
+_CODES = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too_large",
+    HTTPStatus.SERVICE_UNAVAILABLE: "uploads_full",
+}
 
 
 def build_app(
@@ -148,7 +153,7 @@ def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def routing(_request: Request, error: HTTPException) -> Response:
         status = HTTPStatus(error.status_code)
-        code = "too_large" if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE else "http"
+        code = _CODES.get(status, "http")
         response = Problem(status, code, str(error.detail)).response()
         response.headers.update(error.headers or {})
         return response

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -28,6 +29,11 @@ from reference_stack.inference.prompt_cache import PromptCache
 from reference_stack.inference.stopping import StopTexts
 
 Sampler = Callable[[mx.array], mx.array]
+
+# Below it 32-bit numbers turn a temperature's or a nucleus' certainty into pure chance.
+_NO_CHANCE = 1e-6
+# Joins letters without being seen; within a mark it makes ordinary letters of it.
+_WORD_JOINER = "\N{WORD JOINER}"
 
 
 class MlxDecoder:
@@ -59,7 +65,13 @@ class MlxDecoder:
         # mlx-lm is only partly typed.
         self._tokenizer: Any = loaded[1]
         self._random = random or np.random.default_rng()
-        self._control_tokens = frozenset(self._tokenizer.all_special_ids)
+        marks = {
+            number: token.content
+            for number, token in self._tokenizer.added_tokens_decoder.items()
+            if token.special
+        }
+        self._control_tokens = frozenset((*marks, *self._tokenizer.all_special_ids))
+        self._marks = re.compile("|".join(map(re.escape, marks.values())) or r"(?!)")
         self._texts: dict[int, tuple[TextStream, StopTexts]] = {}
         self._prompts = PromptCache(prompt_cache_bytes) if prompt_cache_bytes else None
         self._generator: Any = BatchGenerator(
@@ -73,11 +85,19 @@ class MlxDecoder:
     def encode_chat(self, messages: Sequence[dict[str, str]]) -> tuple[int, ...]:
         """The conversation in the model's own chat format, ready for the answer.
 
+        The marks by which the model knows turns are the template's alone: where a message spells
+        one, an invisible word joiner makes letters of it, so that no text (a patient's document,
+        say) forges a turn of somebody else.
+
         Raises UnusableConversationError when the model's template refuses it.
         """
+        turns = [
+            {**message, "content": self._marks.sub(_spelled, message["content"])}
+            for message in messages
+        ]
         try:
             text = self._tokenizer.apply_chat_template(
-                list(messages), tokenize=False, add_generation_prompt=True
+                turns, tokenize=False, add_generation_prompt=True
             )
         except jinja2.TemplateError as error:
             raise UnusableConversationError(str(error)) from error
@@ -148,10 +168,14 @@ class MlxDecoder:
         return TokenOutput(key=key, text=piece, finish_reason=reason)
 
     def _sampler(self, request: GenerationRequest) -> Sampler | None:
-        if request.temperature == 0:
+        if request.temperature < _NO_CHANCE or request.top_p < _NO_CHANCE:
             return None  # the generator's own, greedy
         seed = self._random.integers(2**63) if request.seed is None else request.seed
         return make_sampler(request.temperature, request.top_p, np.random.default_rng(seed))
+
+
+def _spelled(mark: re.Match[str]) -> str:
+    return mark[0][:1] + _WORD_JOINER + mark[0][1:]
 
 
 def make_sampler(temperature: float, top_p: float, random: np.random.Generator) -> Sampler:

@@ -7,7 +7,6 @@ import json
 import time
 import uuid
 from collections.abc import AsyncIterator
-from http import HTTPStatus
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
@@ -22,12 +21,7 @@ from reference_stack.inference.generation import (
     UnusableConversationError,
 )
 from reference_stack.inference.jobs import UnavailableError
-from reference_stack.inference.schemas import (
-    ANY_MODEL,
-    AnswerFrame,
-    ChatRequest,
-    StreamOptions,
-)
+from reference_stack.inference.schemas import AnswerFrame, ChatRequest, StreamOptions
 from reference_stack.inference.settings import InferenceSettings
 from reference_stack.serving.held_stream import HeldStream
 from reference_stack.serving.leaving import (
@@ -36,6 +30,7 @@ from reference_stack.serving.leaving import (
     patience_s,
     unless_client_leaves,
 )
+from reference_stack.serving.model_names import require_model
 from reference_stack.serving.problem import Problem, bad_request
 
 # A millisecond per 1,000 characters or so, in which no other answer's tokens would be sent.
@@ -78,14 +73,7 @@ def chat_routes(settings: InferenceSettings, engine: Engine) -> APIRouter:
 async def _generation_request(
     body: ChatRequest, settings: InferenceSettings, engine: Engine
 ) -> GenerationRequest:
-    if body.model not in {None, ANY_MODEL, settings.model_name}:
-        raise Problem(
-            HTTPStatus.NOT_FOUND,
-            "model_not_found",
-            f"model: {body.model!r} is not served here, allowed are {settings.model_name!r} and "
-            f"{ANY_MODEL!r}",
-            param="model",
-        )
+    require_model(body.model, settings.model_name)
     try:
         decoder = engine.decoder
     except UnavailableError as error:

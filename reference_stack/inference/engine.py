@@ -17,10 +17,7 @@ from collections.abc import Callable
 from reference_stack.inference.generation import (
     Decoder,
     Deliver,
-    Delta,
-    Failed,
     FailureKind,
-    Finished,
     GenerationRequest,
     TokenOutput,
 )
@@ -33,6 +30,7 @@ from reference_stack.inference.jobs import (
     UnavailableError,
 )
 from reference_stack.inference.metrics import InferenceMetrics
+from reference_stack.inference.reporting import Reporter
 from reference_stack.serving.pace import Pace
 
 log = logging.getLogger(__name__)
@@ -60,6 +58,7 @@ class Engine:
         self._load = load
         self._limits = limits
         self._metrics = metrics
+        self._report = Reporter(metrics)
         self._clock = clock
         self._loading = loading
         self._changed = threading.Condition()
@@ -147,10 +146,9 @@ class Engine:
 
     def cancel(self, job: Job) -> None:
         """Drop a request, in whatever stage; nothing is delivered any more."""
+        if not job.cancel():
+            return
         with self._changed:
-            if job.ended or job.cancelled:
-                return
-            job.cancelled = True
             if job in self._waiting:
                 self._waiting.remove(job)
             self._changed.notify()
@@ -168,7 +166,7 @@ class Engine:
                 self._waiting.remove(job)
         for job in late:
             self._metrics.rejected("queue_timeout")
-            self._fail(job, "queue_timeout", f"no place within {job.patience_s:g} seconds")
+            self._report.failed(job, "queue_timeout", f"no place within {job.patience_s:g} seconds")
 
     def drain(self, timeout_s: float) -> None:
         """Refuse new requests; those here may finish within `timeout_s`, then they fail.
@@ -219,15 +217,15 @@ class Engine:
             self._waiting.clear()
             self._step_started_at = None
         for job in left:
-            self._fail(job, kind, health.detail)
+            self._report.failed(job, kind, health.detail)
         # After the news: a device that failed may also fail to close.
         if self._decoder is not None:
             self._decoder.close()
 
     def _serve(self, decoder: Decoder) -> None:
         while self._wait_for_work():
-            self._drop_cancelled(decoder)
             self._expire()
+            self._drop_ended(decoder)
             self._admit(decoder)
             if not self._running:
                 continue
@@ -245,9 +243,9 @@ class Engine:
                 self._changed.wait()
             return not self._stopping
 
-    def _drop_cancelled(self, decoder: Decoder) -> None:
+    def _drop_ended(self, decoder: Decoder) -> None:
         for key, job in list(self._running.items()):
-            if job.cancelled:
+            if not job.open:
                 decoder.remove(key)
                 del self._running[key]
 
@@ -257,8 +255,7 @@ class Engine:
                 left = [*self._waiting, *self._running.values()]
                 self._waiting.clear()
             for job in left:
-                self._fail(job, "shutting_down", "the service is shutting down")
-                job.cancelled = True
+                self._report.failed(job, "shutting_down", "the service is shutting down")
             return
         self.expire()
 
@@ -274,46 +271,13 @@ class Engine:
             admission = decoder.add(job.request)
             with self._changed:
                 self._running[admission.key] = self._running.pop(-1)
-            job.started_at = now
-            job.cached_tokens = admission.cached_tokens
-            self._metrics.admitted(
-                now - job.submitted_at, len(job.request.prompt), job.cached_tokens
-            )
+            self._report.admitted(job, now, admission.cached_tokens)
 
     def _forward(self, output: TokenOutput, now: float) -> None:
         job = self._running[output.key]
-        if job.last_token_at is None:
-            self._metrics.first_token(now - job.submitted_at)
-        else:
-            self._metrics.next_token(now - job.last_token_at)
-        job.last_token_at = now
-        job.generated_tokens += 1
-        self._metrics.generated()
-        reason = output.finish_reason
-        if not job.cancelled and (output.text or reason is None):
-            job.deliver(Delta(output.text, job.generated_tokens))
-        if reason is None:
-            return
-        del self._running[output.key]
-        with self._changed:
-            job.ended = True
-        if job.started_at is not None:
-            self._pace.learn(now - job.started_at)
-        if not job.cancelled:
-            self._metrics.finished(reason, job.generated_tokens, now - job.submitted_at)
-            log.info(
-                "answered: %d prompt tokens, %d generated, %s, %.3f s",
-                *(len(job.request.prompt), job.generated_tokens, reason, now - job.submitted_at),
-            )
-            job.deliver(
-                Finished(reason, len(job.request.prompt), job.generated_tokens, job.cached_tokens)
-            )
-
-    def _fail(self, job: Job, kind: FailureKind, detail: str) -> None:
-        with self._changed:
-            if job.ended or job.cancelled:
-                return
-            job.ended = True
-        self._metrics.failed(kind)
-        log.warning("no answer: %s: %s", kind, detail)
-        job.deliver(Failed(kind, detail))
+        if output.finish_reason is not None:
+            # Before its client is told, who may look whether the place is free.
+            del self._running[output.key]
+            if job.started_at is not None:
+                self._pace.learn(now - job.started_at)
+        self._report.token(job, output, now)

@@ -13,9 +13,9 @@ FinishReason = Literal["stop", "length"]
 class GenerationRequest:
     """A tokenised prompt and how to continue it.
 
-    `temperature` 0 is greedy. Otherwise tokens are drawn from the smallest set whose probability
-    reaches `top_p`, with a random stream of the request's own, started from `seed`. The answer ends
-    before the first of the texts in `stop`.
+    `temperature` 0 is greedy, and so is `top_p` 0. Otherwise tokens are drawn from the smallest set
+    whose probability reaches `top_p`, with a random stream of the request's own, started from
+    `seed`. The answer ends before the first of the texts in `stop`.
     """
 
     prompt: tuple[int, ...]

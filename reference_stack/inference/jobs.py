@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from typing import Literal
 
 from reference_stack.inference.generation import Deliver, GenerationRequest
@@ -53,7 +54,7 @@ class EngineHealth:
 
 @dataclass(eq=False)
 class Job:
-    """A request on its way. Only the engine touches it."""
+    """A request on its way. It ends once: finished, failed, or cancelled by its client."""
 
     request: GenerationRequest
     deliver: Deliver
@@ -67,3 +68,23 @@ class Job:
     generated_tokens: int = 0
     cancelled: bool = False
     ended: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @property
+    def open(self) -> bool:
+        """Whether somebody still waits for it."""
+        return not (self.ended or self.cancelled)
+
+    def end(self) -> bool:
+        """Finish or fail it; whether it was open till now, so that its client is to be told."""
+        with self._lock:
+            was_open = self.open
+            self.ended = self.ended or was_open
+        return was_open
+
+    def cancel(self) -> bool:
+        """Drop it: its client hears no more of it; whether it was open till now."""
+        with self._lock:
+            was_open = self.open
+            self.cancelled = self.cancelled or was_open
+        return was_open

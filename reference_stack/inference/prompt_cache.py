@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import mlx.core as mx
+
 from reference_stack.inference.mlx_library import LRUPromptCache
 
 # The cache is made for several models; there is one here.
@@ -47,4 +49,8 @@ class PromptCache:
     def keep(self, tokens: list[int], states: list[Any]) -> None:
         """Keep the states of a conversation, unless they alone are too large."""
         if sum(state.nbytes for state in states) <= self._max_bytes:
+            # Until they are computed they are views of the batch they were taken out of, all of
+            # which they would keep in memory, uncounted. Not waited for: the step under way comes
+            # first, and its tokens must not wait for it twice.
+            mx.async_eval([state.state for state in states])
             self._kept.insert_cache(_MODEL, tokens, states)

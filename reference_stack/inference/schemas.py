@@ -12,9 +12,6 @@ from reference_stack.inference.generation import Finished, FinishReason
 # out.
 MAX_CHARACTERS = 200_000
 
-# Whatever the site serves: a client that may fail over to another site can't name the model.
-ANY_MODEL = "default"
-
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -60,8 +57,8 @@ class ChatRequest(_Strict):
     `max_tokens` above the service's limit, or none, means the limit; `max_completion_tokens` is its
     newer name. `model` is the served model's name, or "default", or left out. The answer ends
     before the first of the texts in `stop`. A stream without `stream_options` has the usage in its
-    last chunk. `user` and `metadata` are accepted and not looked at;
-    `n` and the penalties only with the values that change nothing.
+    last chunk. `user` and `metadata` are accepted and not looked at; `n`, `logprobs` and the
+    penalties only with the values that change nothing.
     """
 
     model: str | None = None
@@ -69,12 +66,13 @@ class ChatRequest(_Strict):
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     stop: StopText | Annotated[list[StopText], Field(max_length=4)] | None = None
     stream: bool | None = False
     stream_options: StreamOptions | None = None
     n: Literal[1] | None = None
+    logprobs: Literal[False] | None = None
     presence_penalty: Zero | None = None
     frequency_penalty: Zero | None = None
     user: str | None = None

@@ -13,9 +13,10 @@ Belongs to one event loop. Times are in seconds of that loop's clock.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar, cast
 
@@ -87,6 +88,7 @@ class WorkQueue(Generic[Unit, Result]):
         self._turn: asyncio.Task[None] | None = None
         self._pace = Pace()
         self._draining = False
+        self._preparing = 0
 
     @property
     def waiting(self) -> int:
@@ -101,11 +103,11 @@ class WorkQueue(Generic[Unit, Result]):
     @property
     def idle(self) -> bool:
         """Whether nothing waits and nothing runs."""
-        return not self._jobs
+        return not (self._jobs or self._preparing)
 
     @property
     def _full(self) -> bool:
-        return len(self._jobs) >= self._limits.max_queue + self._limits.max_batch
+        return len(self._jobs) + self._preparing >= self._limits.max_queue + self._limits.max_batch
 
     def drain(self) -> None:
         """Refuse new jobs from now on; those here go on."""
@@ -117,6 +119,19 @@ class WorkQueue(Generic[Unit, Result]):
             if not job.done.done():
                 job.done.set_exception(unavailable("shutting_down", "the service is shutting down"))
 
+    @contextlib.contextmanager
+    def place(self) -> Iterator[None]:
+        """A place for a job whose units are still being made; then `do` it as `admitted`.
+
+        Raises Problem: 503 when the queue is full or the service is shutting down.
+        """
+        self._admit()
+        self._preparing += 1
+        try:
+            yield
+        finally:
+            self._preparing -= 1
+
     async def do(
         self,
         units: Sequence[Unit],
@@ -127,18 +142,14 @@ class WorkQueue(Generic[Unit, Result]):
     ) -> list[Result]:
         """The results of all units, in order. Cancelling the call gives the job up.
 
-        `admitted` jobs belong to something that was begun before and is bounded elsewhere: they
-        are taken while draining, and when the queue is full.
+        `admitted` jobs had a `place`, or belong to something that was begun before and is bounded
+        elsewhere: they are taken while draining, and when the queue is full.
 
         Raises Problem: 503 when the queue is full, the job waited too long (at most `patience_s`),
         the service is shutting down, or the worker failed; 400 when the worker refuses the work.
         """
-        if self._draining and not admitted:
-            self._observer.ended("draining")
-            raise unavailable("draining", "the service is shutting down")
-        if self._full and not admitted:
-            self._observer.ended("queue_full")
-            raise unavailable("queue_full", "all waiting places are taken", self._retry_after_s())
+        if not admitted:
+            self._admit()
         job = self._submit(units, kind, patience_s)
         try:
             await job.done
@@ -153,6 +164,14 @@ class WorkQueue(Generic[Unit, Result]):
             return cast("list[Result]", job.results)
         finally:
             self._leave(job)
+
+    def _admit(self) -> None:
+        if self._draining:
+            self._observer.ended("draining")
+            raise unavailable("draining", "the service is shutting down")
+        if self._full:
+            self._observer.ended("queue_full")
+            raise unavailable("queue_full", "all waiting places are taken", self._retry_after_s())
 
     def _submit(
         self, units: Sequence[Unit], kind: Hashable, patience_s: float | None

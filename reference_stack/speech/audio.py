@@ -56,15 +56,24 @@ def read_audio(content: bytes, max_s: float) -> Samples:
                 raise UnusableAudioError(
                     f"the sound lasts {duration_s:.0f} s, allowed are {max_s:.0f} s"
                 )
-            # The header may lie: read no more than is allowed.
-            limit = math.ceil(max_s * rate)
-            blocks = file.blocks(_BLOCK_FRAMES, frames=limit, dtype="float32", always_2d=True)
-            # Averaged block by block: a small file of silence can have many channels.
-            mono = [block.mean(axis=1) for block in blocks]
+            samples = _mono(file, math.ceil(max_s * rate))
     except soundfile.SoundFileError as error:
-        raise UnusableAudioError(f"not a sound file that can be read: {error}") from error
-    samples = np.concatenate([np.empty(0, np.float32), *mono])
-    return resampled(np.clip(np.nan_to_num(samples, copy=False), -1, 1), rate, RATE)
+        # Not all of its words, which name addresses of this process.
+        reason = getattr(error, "error_string", type(error).__name__)
+        raise UnusableAudioError(f"not a sound file that can be read: {reason}") from error
+    return resampled(samples, rate, RATE)
+
+
+def _mono(file: soundfile.SoundFile, limit: int) -> Samples:
+    """At most `limit` frames, channels averaged: the header's number of frames may be a lie."""
+    samples = np.empty(limit, np.float32)  # pages that are never written take no memory
+    count = 0
+    # Averaged block by block: a small file of silence can have many channels.
+    for block in file.blocks(_BLOCK_FRAMES, frames=limit, dtype="float32", always_2d=True):
+        whole = np.nan_to_num(block.mean(axis=1), copy=False)
+        np.clip(whole, -1, 1, out=samples[count : count + len(block)])
+        count += len(block)
+    return samples[:count]
 
 
 def resampled(samples: Samples, rate: int, to: int) -> Samples:

@@ -17,22 +17,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
-import numpy as np
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from reference_stack.serving.problem import Problem, bad_request, unavailable
 from reference_stack.speech.audio import RATE, Samples, from_pcm16
+from reference_stack.speech.backlog import Backlog
 from reference_stack.speech.settings import DictationSettings
 from reference_stack.speech.tasks import HearOptions
+from reference_stack.speech.transcriber import Transcriber
 from reference_stack.speech.windows import silent, trailing_silence_s
-
-if TYPE_CHECKING:
-    from reference_stack.speech.service import SpeechService
 
 _MAX_MESSAGE_BYTES = 10 * RATE * 2
 #: Beyond it the socket closes without a word; shorter ones get an error that says why.
@@ -61,48 +58,12 @@ _MESSAGES: TypeAdapter[_Start | _End] = TypeAdapter(
 )
 
 
-@dataclass
-class _Heard:
-    """What came from the client and was not made final yet."""
-
-    samples: Samples = field(default_factory=lambda: np.empty(0, np.float32))
-    begins_s: float = 0.0
-    received_s: float = 0.0
-    ended: bool = False
-    more: asyncio.Event = field(default_factory=asyncio.Event)
-    less: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def add(self, samples: Samples) -> None:
-        self.samples = np.concatenate([self.samples, samples])
-        self.received_s += len(samples) / RATE
-        self.more.set()
-
-    def end(self) -> None:
-        self.ended = True
-        self.more.set()
-
-    def drop(self, count: int) -> None:
-        self.samples = self.samples[count:]
-        self.begins_s += count / RATE
-        self.less.set()
-
-    async def room(self, limit_s: float) -> None:
-        while len(self.samples) > limit_s * RATE:
-            self.less.clear()
-            await self.less.wait()
-
-    async def changed(self) -> None:
-        if not self.ended:
-            await self.more.wait()
-            self.more.clear()
-
-
 class Dictations:
     """All open dictations of the service."""
 
-    def __init__(self, settings: DictationSettings, service: SpeechService) -> None:
+    def __init__(self, settings: DictationSettings, transcriber: Transcriber) -> None:
         self._settings = settings
-        self._service = service
+        self._transcriber = transcriber
         self._draining = False
         self.open = 0
 
@@ -134,7 +95,7 @@ class Dictations:
             )
         self.open += 1
         try:
-            await _Session(socket, self._settings, self._service).run()
+            await _Session(socket, self._settings, self._transcriber).run()
         finally:
             self.open -= 1
 
@@ -143,13 +104,13 @@ class _Session:
     """One client's dictation."""
 
     def __init__(
-        self, socket: WebSocket, settings: DictationSettings, service: SpeechService
+        self, socket: WebSocket, settings: DictationSettings, transcriber: Transcriber
     ) -> None:
         self._socket = socket
         self._settings = settings
-        self._service = service
-        self._heard = _Heard()
-        self._options = HearOptions(service.language(None))
+        self._transcriber = transcriber
+        self._heard = Backlog()
+        self._options = HearOptions(transcriber.language(None))
         self._texts: list[str] = []
 
     async def run(self) -> None:
@@ -158,10 +119,10 @@ class _Session:
         listening = asyncio.create_task(self._listen())
         understanding = asyncio.create_task(self._understand())
         try:
-            await asyncio.wait({listening, understanding}, return_when=asyncio.FIRST_EXCEPTION)
-            for task in (listening, understanding):
-                if task.done():
-                    task.result()
+            await asyncio.wait({listening, understanding}, return_when=asyncio.FIRST_COMPLETED)
+            if listening.done():  # it never comes to an end of its own
+                listening.result()
+            understanding.result()
         finally:
             for task in (listening, understanding):
                 task.cancel()
@@ -170,18 +131,20 @@ class _Session:
         await self._socket.close(_CLOSE_NORMAL)
 
     async def _listen(self) -> None:
-        while not self._heard.ended:
+        """Until the client leaves or breaks a rule: also when it has said all, to see it leave."""
+        while True:
             # Who speaks faster than is understood is not read from, and so is held up by TCP.
             await self._heard.room(self._settings.max_backlog_s)
+            patience_s = None if self._heard.ended else self._settings.idle_timeout_s
             try:
-                async with asyncio.timeout(self._settings.idle_timeout_s):
+                async with asyncio.timeout(patience_s):
                     message = await self._socket.receive()
             except TimeoutError:
-                raise bad_request(
-                    "idle", f"nothing came for {self._settings.idle_timeout_s:g} s"
-                ) from None
+                raise bad_request("idle", f"nothing came for {patience_s:g} s") from None
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(message.get("code", _CLOSE_NORMAL))
+            if self._heard.ended:
+                raise bad_request("invalid_request", "nothing comes after end")
             if (sound := message.get("bytes")) is not None:
                 self._add(sound)
             else:
@@ -211,7 +174,9 @@ class _Session:
         elif self._heard.received_s:
             raise bad_request("invalid_request", "start comes before the first sound")
         else:
-            self._options = HearOptions(self._service.language(message.language), message.prompt)
+            self._options = HearOptions(
+                self._transcriber.language(message.language), message.prompt
+            )
 
     async def _understand(self) -> None:
         """Finals as utterances end, partials in between, until the client has said all."""
@@ -221,10 +186,10 @@ class _Session:
             while (length := self._utterance()) is not None:
                 await self._final(length)
                 partial_at_s = self._heard.begins_s
-            if self._heard.ended and not len(self._heard.samples):
+            if self._heard.ended and not len(self._heard):
                 return
             new_s = self._heard.received_s - partial_at_s
-            if new_s >= self._settings.partial_every_s and not self._service.busy:
+            if new_s >= self._settings.partial_every_s and not self._transcriber.busy:
                 partial_at_s = self._heard.received_s
                 await self._partial()
 
@@ -234,9 +199,7 @@ class _Session:
         samples = self._heard.samples[:longest]
         if not len(samples):
             return None
-        whole = len(samples) == longest or (
-            self._heard.ended and len(samples) == len(self._heard.samples)
-        )
+        whole = len(samples) == longest or (self._heard.ended and len(samples) == len(self._heard))
         if whole or trailing_silence_s(samples) >= self._settings.pause_s:
             return len(samples)
         return None
@@ -265,7 +228,7 @@ class _Session:
         self._texts.append(text)
 
     async def _text(self, samples: Samples) -> str:
-        transcript = await self._service.transcribe(samples, self._options, admitted=True)
+        transcript = await self._transcriber.transcribe(samples, self._options, admitted=True)
         return transcript.text
 
     async def _say(self, document: dict[str, object]) -> None:

@@ -33,6 +33,10 @@ _LEAST_LOG_PROBABILITY: Final = -1.0
 _NO_SPEECH: Final = 0.6
 # The same windows give the same words, also at a temperature.
 _SEED: Final = 0
+# Nobody says more: a fast speaker says 4 words a second, of 2 to 3 tokens each. Without the bound
+# text that repeats itself goes on for half of the model's context, however short the sound is.
+_TOKENS_PER_S: Final = 15
+_TOKENS_AT_LEAST: Final = 20
 # Seconds a timestamp token stands for.
 _TIME_STEP_S: Final = 0.02
 _ENGLISH: Final = "en"
@@ -52,12 +56,14 @@ class Recogniser:
         """What is said in each window. Raises RefusedError for a language the model can't."""
         self._check(task.options.language)
         sounds = mx.stack([self._sound(samples) for samples in task.windows])
-        heard = self._decode(sounds, task.options, task.options.temperature)
+        longest_s = max(len(samples) for samples in task.windows) / SAMPLE_RATE
+        tokens = most_tokens(self._model.dims.n_text_ctx, longest_s)
+        heard = self._decode(sounds, task.options, task.options.temperature, tokens)
         for temperature in _RETRY_TEMPERATURES:
             doubtful = [place for place, one in enumerate(heard) if _doubtful(one)]
             if not doubtful or temperature <= task.options.temperature:
                 break
-            again = self._decode(sounds[mx.array(doubtful)], task.options, temperature)
+            again = self._decode(sounds[mx.array(doubtful)], task.options, temperature, tokens)
             for place, one in zip(doubtful, again, strict=True):
                 heard[place] = one
         return [
@@ -81,12 +87,13 @@ class Recogniser:
         return mel.astype(mx.float16 if self._half else mx.float32)
 
     def _decode(
-        self, sounds: mx.array, options: HearOptions, temperature: float
+        self, sounds: mx.array, options: HearOptions, temperature: float, tokens: int
     ) -> list[DecodingResult]:
         chosen = DecodingOptions(
             language=options.language,
             temperature=temperature,
             prompt=options.prompt or None,
+            sample_len=tokens,
             without_timestamps=not options.timestamps,
             fp16=self._half,
         )
@@ -141,6 +148,11 @@ class Recogniser:
             start_s = time_s
         close(max(start_s, duration_s))
         return tuple(segments)
+
+
+def most_tokens(context: int, sound_s: float) -> int:
+    """How many tokens are taken for so many seconds of sound: at most half of the context."""
+    return min(context // 2, _TOKENS_AT_LEAST + math.ceil(_TOKENS_PER_S * sound_s))
 
 
 def _doubtful(result: DecodingResult) -> bool:

@@ -1,52 +1,17 @@
-"""Speech to text: the queue, its worker, and the routes over them."""
+"""Speech to text of one node: what of it runs, and the routes."""
 
 from __future__ import annotations
 
-import asyncio
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from fastapi import APIRouter
 
 from reference_stack.serving.body_limit import FORM_BYTES
-from reference_stack.serving.child import ChildProcess
-from reference_stack.serving.problem import bad_request
-from reference_stack.serving.work_queue import QueueLimits, WorkQueue
-from reference_stack.speech.audio import RATE, Samples
 from reference_stack.speech.dictation import Dictations
 from reference_stack.speech.metrics import SpeechMetrics
 from reference_stack.speech.settings import SpeechSettings
-from reference_stack.speech.tasks import Heard, HearOptions, HearTask
+from reference_stack.speech.transcriber import Transcriber
 from reference_stack.speech.transcription import TRANSCRIPTIONS, transcription_routes
-from reference_stack.speech.windows import Window, silent, windows
-
-WORKER = "reference_stack.speech.worker"
-_LANGUAGE = re.compile("[a-z]{2,3}")
-_NOTHING = Heard("", (), 0.0, 1.0, 0.0, 0.0)
-
-
-@dataclass(frozen=True)
-class Transcript:
-    """What was heard in each window of a clip."""
-
-    parts: tuple[tuple[Window, Heard], ...]
-
-    @property
-    def text(self) -> str:
-        """The words in order."""
-        return " ".join(heard.text for _, heard in self.parts if heard.text)
-
-    @property
-    def duration_s(self) -> float:
-        """Seconds of the clip."""
-        return sum(window.duration_s for window, _ in self.parts)
-
-
-@dataclass(frozen=True)
-class _Unit:
-    samples: Samples
-    options: HearOptions
 
 
 class SpeechService:
@@ -55,98 +20,50 @@ class SpeechService:
     name = "speech-to-text"
 
     def __init__(self, settings: SpeechSettings, metrics: SpeechMetrics) -> None:
-        self.settings = settings
-        self._metrics = metrics
-        self._worker = ChildProcess(WORKER, settings, start_timeout_s=settings.start_timeout_s)
-        limits = QueueLimits(settings.max_batch, settings.max_queue, settings.queue_timeout_s)
-        self._queue: WorkQueue[_Unit, Heard] = WorkQueue(self._hear, limits, metrics)
+        self._settings = settings
+        self._transcriber = Transcriber(settings, metrics)
+        self._dictations = Dictations(settings.dictation, self._transcriber)
         self._draining = False
-        self._dictations = Dictations(settings.dictation, self)
-        metrics.watch(lambda: self._queue.waiting, lambda: self._queue.running)
         metrics.watch_sessions(lambda: self._dictations.open)
         self.router = APIRouter()
-        self.router.include_router(transcription_routes(self))
+        self.router.include_router(transcription_routes(self._transcriber))
         self.router.include_router(self._dictations.routes())
 
     @property
     def models(self) -> tuple[str, ...]:
         """The one model, by its name."""
-        return (self.settings.model_name,)
+        return (self._settings.model_name,)
 
     @property
     def body_limits(self) -> Mapping[str, int]:
         """See ModelService."""
-        return {TRANSCRIPTIONS: self.settings.max_upload_bytes + FORM_BYTES}
+        return {TRANSCRIPTIONS: self._settings.max_upload_bytes + FORM_BYTES}
 
     @property
     def status(self) -> str:
         """See ModelService."""
-        if self._draining:
-            return "draining"
-        return self._worker.status
+        return "draining" if self._draining else self._transcriber.worker.status
 
     @property
     def idle(self) -> bool:
         """Whether nothing is under way."""
-        return self._queue.idle and not self._dictations.open
-
-    @property
-    def busy(self) -> bool:
-        """Whether a clip waits: then partial texts of dictations are left out."""
-        return self._queue.waiting > 0
+        return self._transcriber.idle and not self._dictations.open
 
     async def start(self) -> None:
         """Begin to load the model if it is to be there from the start; returns at once."""
-        if self.settings.preload:
-            self._worker.preload()
+        if self._settings.preload:
+            self._transcriber.worker.preload()
 
     def drain(self) -> None:
         """Refuse new clips and dictations; open dictations are finished."""
         self._draining = True
         self._dictations.drain()
-        self._queue.drain()
+        self._transcriber.drain()
 
     def give_up(self) -> None:
         """Fail what is under way."""
-        self._queue.give_up()
+        self._transcriber.give_up()
 
     async def close(self) -> None:
         """End the worker."""
-        await self._worker.end()
-
-    def language(self, asked: str | None) -> str:
-        """The language that holds. Raises Problem (400) for one that is no code."""
-        language = (asked or self.settings.language).lower()
-        if not _LANGUAGE.fullmatch(language):
-            raise bad_request("invalid_language", f"language: {asked!r} is no code", "language")
-        return language
-
-    async def transcribe(
-        self,
-        samples: Samples,
-        options: HearOptions,
-        patience_s: float | None = None,
-        *,
-        admitted: bool = False,
-    ) -> Transcript:
-        """What is said in `samples`. Raises Problem, see `WorkQueue.do`.
-
-        `admitted` work was begun before the service began to drain, and is still done.
-        """
-        parts = windows(samples)
-        told: list[Heard] = [_NOTHING] * len(parts)
-        spoken = [place for place, part in enumerate(parts) if not silent(part.samples)]
-        units = [_Unit(parts[place].samples, options) for place in spoken]
-        heard = await self._queue.do(units, kind=options, patience_s=patience_s, admitted=admitted)
-        for place, one in zip(spoken, heard, strict=True):
-            told[place] = one
-        return Transcript(tuple(zip(parts, told, strict=True)))
-
-    async def _hear(self, units: Sequence[_Unit]) -> list[Heard]:
-        task = HearTask(tuple(unit.samples for unit in units), units[0].options)
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        heard: list[Heard] = await self._worker.call(task, self.settings.turn_timeout_s)
-        audio_s = sum(len(unit.samples) for unit in units) / RATE
-        self._metrics.heard(audio_s, loop.time() - began)
-        return heard
+        await self._transcriber.worker.end()

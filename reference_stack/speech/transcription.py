@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Literal
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, File, Form, Request, UploadFile
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -16,34 +16,33 @@ from reference_stack.serving.leaving import (
     patience_s,
     unless_client_leaves,
 )
-from reference_stack.serving.problem import Problem, bad_request, too_large
+from reference_stack.serving.model_names import ANY_MODEL, require_model
+from reference_stack.serving.problem import bad_request, too_large
 from reference_stack.speech.audio import Samples, UnusableAudioError, read_audio
+from reference_stack.speech.settings import SpeechSettings
 from reference_stack.speech.tasks import HearOptions
-
-if TYPE_CHECKING:
-    from reference_stack.speech.service import SpeechService, Transcript
+from reference_stack.speech.transcriber import Transcriber, Transcript
 
 TRANSCRIPTIONS = "/v1/audio/transcriptions"
-# Whatever the site serves: a client that may fail over to another site can't name the model.
-_ANY_MODEL = "default"
 _MAX_PROMPT_CHARACTERS = 1000
 
 ResponseFormat = Literal["json", "text", "verbose_json"]
 _FIELDS = frozenset(("file", "model", "language", "prompt", "temperature", "response_format"))
-# Files that are decoded at once: each takes memory and a processor that chats need.
+# Files that are decoded at once: each takes memory and a processor that chats need. In threads of
+# their own, since a thread whose client has left still has its file to finish.
 _DECODED_AT_ONCE = 2
 
 
-def transcription_routes(service: SpeechService) -> APIRouter:
-    """The endpoint over `service`."""
+def transcription_routes(transcriber: Transcriber) -> APIRouter:
+    """The endpoint over `transcriber`."""
     router = APIRouter()
-    decoding = asyncio.Semaphore(_DECODED_AT_ONCE)
+    decoding = ThreadPoolExecutor(_DECODED_AT_ONCE, thread_name_prefix="sound-files")
 
     @router.post(TRANSCRIPTIONS)
     async def transcribe(  # noqa: PLR0917 - a form's fields
         request: Request,
         file: Annotated[UploadFile, File()],
-        model: Annotated[str, Form()] = _ANY_MODEL,
+        model: Annotated[str, Form()] = ANY_MODEL,
         language: Annotated[str | None, Form()] = None,
         prompt: Annotated[str, Form(max_length=_MAX_PROMPT_CHARACTERS)] = "",
         temperature: Annotated[float, Form(ge=0, le=1)] = 0.0,
@@ -51,15 +50,20 @@ def transcription_routes(service: SpeechService) -> APIRouter:
     ) -> Response:
         if unknown := sorted((await request.form()).keys() - _FIELDS):
             raise bad_request("invalid_request", f"{unknown[0]}: is not served here", unknown[0])
-        require_model(model, service.settings.model_name)
+        require_model(model, transcriber.settings.model_name)
         options = HearOptions(
-            service.language(language), prompt, temperature, response_format == "verbose_json"
+            transcriber.language(language), prompt, temperature, response_format == "verbose_json"
         )
-        samples = await _read(file, service, decoding)
+        patience = patience_s(request)
+
+        async def heard() -> Transcript:
+            # A file waits and is decoded only when its sound will find a place.
+            with transcriber.place():
+                samples = await _read(file, transcriber.settings, decoding)
+            return await transcriber.transcribe(samples, options, patience, admitted=True)
+
         try:
-            transcript = await unless_client_leaves(
-                request, service.transcribe(samples, options, patience_s(request))
-            )
+            transcript = await unless_client_leaves(request, heard())
         except ClientGoneError:
             return client_gone()
         if response_format == "text":
@@ -72,25 +76,15 @@ def transcription_routes(service: SpeechService) -> APIRouter:
     return router
 
 
-def require_model(asked: str, served: str) -> None:
-    """Raises Problem (404) unless `asked` is the served model's name, or "default"."""
-    if asked not in {_ANY_MODEL, served}:
-        raise Problem(
-            HTTPStatus.NOT_FOUND,
-            "model_not_found",
-            f"model: {asked!r} is not served here, allowed are {served!r} and {_ANY_MODEL!r}",
-            param="model",
-        )
-
-
-async def _read(file: UploadFile, service: SpeechService, decoding: asyncio.Semaphore) -> Samples:
-    limit = service.settings.max_upload_bytes
-    content = await file.read(limit + 1)
-    if len(content) > limit:
+async def _read(file: UploadFile, settings: SpeechSettings, decoding: Executor) -> Samples:
+    limit = settings.max_upload_bytes
+    if (file.size or 0) > limit:
         raise too_large(limit, "file")
+    loop = asyncio.get_running_loop()
     try:
-        async with decoding:
-            return await asyncio.to_thread(read_audio, content, service.settings.max_audio_s)
+        return await loop.run_in_executor(
+            decoding, lambda: read_audio(file.file.read(limit), settings.max_audio_s)
+        )
     except UnusableAudioError as error:
         raise bad_request("unusable_audio", f"file: {error}", "file") from error
 

@@ -19,12 +19,12 @@ from reference_stack.serving.leaving import (
     patience_s,
     unless_client_leaves,
 )
+from reference_stack.serving.model_names import ANY_MODEL, require_model
 from reference_stack.serving.problem import bad_request
 from reference_stack.serving.work_queue import QueueLimits, UnitError, WorkQueue
 from reference_stack.speech.audio import MEDIA_TYPES, Samples, SoundFormat, write_audio
 from reference_stack.speech.metrics import VoiceMetrics
 from reference_stack.speech.settings import VoiceSettings
-from reference_stack.speech.transcription import require_model
 from reference_stack.speech.voices import synthesise
 
 
@@ -33,7 +33,7 @@ class SpeechRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    model: str = "default"
+    model: str = ANY_MODEL
     input: Annotated[str, Field(min_length=1)]
     voice: Annotated[str, Field(min_length=1, max_length=80)] = "alloy"
     # OpenAI's own default; AAC, which it also knows, is not made here.

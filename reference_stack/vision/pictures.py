@@ -36,8 +36,10 @@ def read_picture(content: bytes, max_pixels: int, mode: str) -> Image.Image:
                 )
             return ImageOps.exif_transpose(picture).convert(mode)
     except UNREADABLE as error:
+        # Not its words, which name addresses of this process.
         raise RefusedError(
-            f"not a picture that can be read, allowed are {', '.join(_FORMATS)}: {error}"
+            f"not a picture that can be read ({type(error).__name__}), allowed are "
+            f"{', '.join(_FORMATS)}"
         ) from error
 
 

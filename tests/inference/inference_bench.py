@@ -4,8 +4,10 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -21,8 +23,10 @@ from reference_stack.inference.generation import (
 from reference_stack.inference.metrics import InferenceMetrics
 
 # Generous: only a hang takes so long.
-DEADLINE_S = 60.0
+DEADLINE_S = 180.0
 SCRIPT = "ok: ç🩺€"
+
+Found = TypeVar("Found")
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:
@@ -96,6 +100,20 @@ def mlx_loader(
         )
 
     return load
+
+
+def with_decoder(load: Callable[[], Decoder], use: Callable[[Decoder], Found]) -> Found:
+    """What `use` finds with a decoder that has a thread of its own, as mlx's streams want it."""
+
+    def work() -> Found:
+        decoder = load()
+        try:
+            return use(decoder)
+        finally:
+            decoder.close()
+
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(work).result(DEADLINE_S)
 
 
 class FailingDecoder:

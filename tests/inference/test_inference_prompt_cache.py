@@ -1,10 +1,11 @@
 """Prompts that were read before: less work, and the same answers."""
 
+import mlx.core as mx
 import numpy as np
 import pytest
 
 from reference_stack.inference.generation import GenerationRequest
-from tests.inference.inference_bench import Receiver, mlx_loader
+from tests.inference.inference_bench import Receiver, mlx_loader, with_decoder
 
 SYSTEM = "the nurse will call the doctor before the night is over"
 QUESTIONS = ["who has a fever?", "and the night?", "call the nurse", "is it over"]
@@ -95,3 +96,28 @@ def test_memory_stays_within_its_bound(make_bench, random_dir, max_bytes):
         assert bench.engine.cached_bytes <= max_bytes
         largest = max(largest, bench.engine.cached_bytes)
     assert (largest > max_bytes / 4) == (max_bytes > 1)
+
+
+def test_no_more_memory_is_held_than_is_counted(random_dir):
+    """What is kept of one conversation must not hold on to the batch that it was a part of."""
+
+    def fill(decoder) -> tuple[int, int]:
+        for turn in range(6):
+            prompts = [
+                decoder.encode_chat([{"role": "user", "content": f"{turn} {place} has a fever"}])
+                for place in range(8)
+            ]
+            left = {
+                decoder.add(GenerationRequest(prompt, 4 + place)).key
+                for place, prompt in enumerate(prompts)
+            }
+            if turn == 1:
+                before = mx.get_active_memory(), decoder.cached_bytes
+            while left:
+                left -= {output.key for output in decoder.step() if output.finish_reason}
+        mx.synchronize(decoder._generator.stream)
+        return mx.get_active_memory() - before[0], decoder.cached_bytes - before[1]
+
+    load = mlx_loader(random_dir, max_batch=8, prefill_chunk_tokens=64)
+    held_bytes, counted_bytes = with_decoder(load, fill)
+    assert held_bytes < 1.5 * counted_bytes

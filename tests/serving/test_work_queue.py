@@ -280,3 +280,20 @@ def test_a_failing_worker_fails_the_jobs_of_its_turn_and_no_other(error, status,
         assert desk.seen == [["a1"], ["b"]]
 
     asyncio.run(run())
+
+
+def test_a_job_that_is_being_prepared_has_a_place_and_is_waited_for():
+    async def scenario() -> None:
+        desk = Desk(max_batch=1, max_queue=0)
+        with desk.queue.place():
+            assert not desk.queue.idle
+            with pytest.raises(Problem, match="places are taken"):
+                await desk.queue.do(["other"])
+            desk.queue.drain()
+        with pytest.raises(Problem, match="shutting down"), desk.queue.place():
+            pytest.fail("there is no place any more")
+        assert await desk.queue.do(["own"], admitted=True) == ["own!"]
+        assert desk.queue.idle
+        assert desk.observer.ends == {"queue_full": 1, "draining": 1, "done": 1}
+
+    asyncio.run(scenario())

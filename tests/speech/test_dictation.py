@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import itertools
 import json
+import os
+import signal
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,7 +20,7 @@ from tests.inference.service_bench import Service, served
 pytestmark = pytest.mark.servers
 
 RANDOM = np.random.default_rng(4)
-DEADLINE_S = 60
+DEADLINE_S = 180
 
 
 def speech_like(seconds: float) -> bytes:
@@ -46,14 +48,15 @@ def usual(script_dir, whisper_dir) -> Iterator[Service]:
 @pytest.fixture(scope="module")
 def brief(script_dir, whisper_dir) -> Iterator[Service]:
     """Short utterances, and texts of what was not said to its end."""
-    with dictating(script_dir, whisper_dir, max_utterance_s=1.5, partial_every_s=0.5) as service:
+    rules = {"max_utterance_s": 1.5, "partial_every_s": 0.5, "idle_timeout_s": DEADLINE_S}
+    with dictating(script_dir, whisper_dir, **rules) as service:
         yield service
 
 
 @pytest.fixture(scope="module")
 def impatient(script_dir, whisper_dir) -> Iterator[Service]:
     """One short dictation at a time."""
-    rules = {"max_session_s": 1.5, "idle_timeout_s": 0.5, "max_sessions": 1}
+    rules = {"max_session_s": 1.5, "idle_timeout_s": 5.0, "max_sessions": 1}
     with dictating(script_dir, whisper_dir, **rules) as service:
         yield service
 
@@ -71,7 +74,7 @@ async def rest(socket) -> list[dict]:
 
 
 async def dictate(url: str, *sent: bytes | dict) -> tuple[list[dict], int]:
-    async with connect(url, proxy=None) as socket:
+    async with connect(url, proxy=None, open_timeout=60) as socket:
         for message in sent:
             await socket.send(json.dumps(message) if isinstance(message, dict) else message)
         return await rest(socket), socket.close_code
@@ -93,7 +96,7 @@ def test_utterances_come_back_one_by_one_and_then_all_of_it(usual):
 
 def test_partial_texts_come_while_one_speaks(brief):
     async def speak() -> list[dict]:
-        async with connect(address(brief), proxy=None) as socket:
+        async with connect(address(brief), proxy=None, open_timeout=60) as socket:
             await socket.recv()
             await socket.send(speech_like(1.0))
             partial = json.loads(await socket.recv())
@@ -126,6 +129,7 @@ def test_silence_says_nothing(usual):
         ([{"type": "stop"}], "invalid_request"),
         ([{"type": "start", "colour": "red"}], "invalid_request"),
         ([speech_like(0.1), {"type": "start"}], "invalid_request"),
+        ([speech_like(1.4), {"type": "end"}, speech_like(0.1)], "invalid_request"),
         ([{"type": "start", "language": "x"}], "invalid_language"),
         ([speech_like(1.0), speech_like(1.0), speech_like(1.0)], "too_long"),
         ([], "idle"),
@@ -142,7 +146,7 @@ def test_one_dictation_too_many_is_told_to_come_back(impatient):
     url = address(impatient)
 
     async def two() -> tuple[list[dict], int]:
-        async with connect(url, proxy=None) as first:
+        async with connect(url, proxy=None, open_timeout=60) as first:
             await first.recv()
             return await dictate(url)
 
@@ -154,11 +158,36 @@ def test_one_dictation_too_many_is_told_to_come_back(impatient):
 
 def test_a_client_that_vanishes_leaves_nothing_behind(usual):
     async def vanish() -> None:
-        socket = await connect(address(usual), proxy=None)
+        socket = await connect(address(usual), proxy=None, open_timeout=60)
         await socket.recv()
         await socket.send(speech_like(1.0))
         socket.transport.abort()
 
     run(vanish())
     wait_until(lambda: usual.value("speech_dictations") == 0, "it is closed")
+    wait_until(lambda: usual.value("speech_running_requests") == 0, "nothing runs")
+
+
+def test_a_client_that_leaves_after_its_last_word_gives_up_its_place(usual):
+    """All is said and sent, and nobody waits for the words any more: nor does the service."""
+
+    async def leave() -> None:
+        async with connect(address(usual), proxy=None) as socket:
+            await socket.recv()
+            await socket.send(speech_like(1.0))
+            await socket.send('{"type": "end"}')
+            running = asyncio.to_thread(
+                wait_until, lambda: usual.value("speech_running_requests") == 1, "it is heard"
+            )
+            await running
+            socket.transport.abort()
+
+    run(dictate(address(usual), speech_like(0.5), {"type": "end"}))  # the worker is there
+    worker = usual.services[0]._transcriber.worker.pid
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        run(leave())
+        wait_until(lambda: usual.value("speech_dictations") == 0, "it is closed")
+    finally:
+        os.kill(worker, signal.SIGCONT)
     wait_until(lambda: usual.value("speech_running_requests") == 0, "nothing runs")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from reference_stack.speech.audio import RATE
-from reference_stack.speech.recogniser import Recogniser
+from reference_stack.speech.recogniser import Recogniser, most_tokens
 from reference_stack.speech.tasks import HearOptions, HearTask
 from reference_stack.speech.whisper_library import get_tokenizer
 
@@ -43,3 +43,11 @@ def test_the_same_sound_gives_the_same_words_at_any_temperature(recogniser):
 
 def test_a_window_without_words_has_no_segments(recogniser):
     assert recogniser._segments([time(0.0), time(3.0)], "en", duration_s=3.0) == ()
+
+
+@pytest.mark.parametrize(
+    ("context", "seconds", "tokens"),
+    [(448, 0.5, 28), (448, 2.0, 50), (448, 30.0, 224), (24, 2.0, 12)],
+)
+def test_a_short_sound_gives_no_more_tokens_than_can_be_spoken(context, seconds, tokens):
+    assert most_tokens(context, seconds) == tokens

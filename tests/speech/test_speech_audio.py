@@ -1,6 +1,7 @@
 """Sound files and samples."""
 
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -71,10 +72,26 @@ def test_too_long_a_sound_is_refused_before_it_is_decoded():
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"RIFF\0\0\0\0WAVE", bytes(1000)])
-def test_what_is_no_sound_is_refused(content):
-    with pytest.raises(UnusableAudioError):
+def test_what_is_no_sound_is_refused_without_a_word_of_this_process_s_memory(content):
+    with pytest.raises(UnusableAudioError, match="not a sound file") as refusal:
         read_audio(content, max_s=2)
+    assert " 0x" not in str(refusal.value)
 
 
 def test_resampling_keeps_the_duration():
     assert len(resampled(tone(1, 48_000), 48_000, RATE)) == RATE
+
+
+def test_a_small_file_of_long_silence_takes_the_memory_of_one_channel():
+    seconds, rate = 60, 192_000
+    file = io.BytesIO()
+    soundfile.write(file, np.zeros((seconds * rate, 2), np.int16), rate, format="FLAC")
+    one_channel = seconds * rate * 4
+    assert len(file.getvalue()) < one_channel / 100
+    tracemalloc.start()
+    try:
+        assert len(read_audio(file.getvalue(), max_s=seconds)) == seconds * RATE
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 1.5 * one_channel

@@ -46,7 +46,7 @@ def small(script_dir, whisper_dir) -> Iterator[Service]:
 
 def worker(service: Service) -> int:
     """The worker's process id."""
-    return service.services[0]._worker.pid
+    return service.services[0]._transcriber.worker.pid
 
 
 def test_every_format_of_openai_s_that_is_offered(speech):
@@ -114,7 +114,7 @@ def test_clips_that_come_together_are_heard_together(speech):
     wait_until(lambda: service.value("speech_queue_length") == 3, "three wait")
     os.kill(worker(service), signal.SIGCONT)
     for thread in threads:
-        thread.join(60)
+        thread.join(300)
     assert len(texts) == 4
     # The first alone (twice: the warming one too), then three at once.
     assert service.value("speech_batch_size_sum") == 5
@@ -141,7 +141,7 @@ def test_a_worker_that_dies_fails_its_clip_and_the_chat_never_notices(speech):
     chat = service.client.post(PATH, json={"messages": HELLO}).json()
     assert chat["choices"][0]["message"]["content"] == SCRIPT
     os.kill(pid, signal.SIGKILL)
-    thread.join(60)
+    thread.join(300)
     assert [(error.status_code, error.code) for error in failures] == [(503, "worker_failed")]
     assert service.client.get("/health").json()["services"] == {"speech-to-text": "failed"}
     again = client.audio.transcriptions.create(model="default", file=("clip.wav", WAV))
@@ -153,10 +153,12 @@ def test_a_client_that_leaves_gives_up_its_place(speech):
     service, client = speech(max_batch=1, max_queue=1)
     client.audio.transcriptions.create(model="default", file=("clip.wav", WAV))
     os.kill(worker(service), signal.SIGSTOP)
-    impatient = client.with_options(timeout=0.3)
-    for _ in range(3):  # one runs, one waits, and each leaves before the next comes
-        with pytest.raises(openai.APITimeoutError):
-            impatient.audio.transcriptions.create(model="default", file=("clip.wav", WAV))
+    # One runs, one waits, and each leaves before the next comes.
+    for place in ("speech_running_requests", "speech_queue_length", "speech_queue_length"):
+        service.ask_and_leave(
+            lambda place=place: service.value(place) == 1,
+            "/v1/audio/transcriptions", data={"model": "default"}, files={"file": ("a.wav", WAV)},
+        )  # fmt: skip
         wait_until(lambda: service.value("speech_queue_length") == 0, "it left the queue")
     os.kill(worker(service), signal.SIGCONT)
     wait_until(lambda: service.value("speech_running_requests") == 0, "the worker is free")
@@ -169,3 +171,21 @@ def test_no_weights_is_an_error_that_says_so(speech, tmp_path):
         client.audio.transcriptions.create(model="default", file=("clip.wav", WAV))
     assert service.client.get("/health").json()["services"] == {"speech-to-text": "failed"}
     assert service.client.get("/health").status_code == 200
+
+
+def test_a_file_that_would_find_no_place_is_refused_before_it_is_decoded(speech):
+    service, client = speech(max_batch=1, max_queue=0)
+    ask = client.audio.transcriptions.create
+    ask(model="default", file=("clip.wav", WAV))
+    os.kill(worker(service), signal.SIGSTOP)
+    thread = threading.Thread(target=ask, kwargs={"model": "default", "file": ("clip.wav", WAV)})
+    thread.start()
+    try:
+        wait_until(lambda: service.value("speech_running_requests") == 1, "one is being heard")
+        with pytest.raises(openai.InternalServerError) as refusal:
+            ask(model="default", file=("no-sound.wav", b"hello"))
+    finally:
+        os.kill(worker(service), signal.SIGCONT)
+        thread.join(60)
+    assert (refusal.value.status_code, refusal.value.code) == (503, "queue_full")
+    assert service.value('speech_requests_total{outcome="queue_full"}') == 1

@@ -103,9 +103,10 @@ def test_an_even_image_has_no_regions_and_no_contrast():
     "content",
     [b"", b"hello", bytes(300), bytes(128) + b"DICM", bytes(128) + b"DICM" + b"x" * 50],
 )
-def test_what_is_no_image_is_refused(content):
-    with pytest.raises(RefusedError):
+def test_what_is_no_image_is_refused_without_a_word_of_this_process_s_memory(content):
+    with pytest.raises(RefusedError) as refusal:
         document(content)
+    assert " 0x" not in str(refusal.value)
 
 
 def altered(name: str, **values) -> bytes:
