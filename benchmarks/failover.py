@@ -51,6 +51,7 @@ NOTES_PER_S = 20.0
 CLIENT_TIMEOUT_S = 10.0
 RECOVERY_DEADLINE_S = 90.0
 SUSTAIN_S = 5.0
+OPEN_GAP_S = 1.0
 SEED = 3
 
 
@@ -275,7 +276,10 @@ def _watch(writers: NoteWriters, landed_s: float, *, planned: bool) -> float:
         since = landed_s if math.isnan(last_bad_s) else last_bad_s
         back = sorted(table.loc[good & (table["sent_s"] >= landed_s), "finished_s"])
         back = [time_s for time_s in back if time_s > since]
-        if back and time.monotonic() - back[0] >= SUSTAIN_S and len(back) >= NOTES_PER_S:
+        now_s = time.monotonic()
+        # A gap that is still open when it is looked is none between two acknowledgements.
+        sustained = back and now_s - back[0] >= SUSTAIN_S and now_s - back[-1] < OPEN_GAP_S
+        if sustained and len(back) >= NOTES_PER_S:
             gap_s = _longest_gap(table, landed_s)
             return gap_s if planned else max(gap_s, back[0] - landed_s)
     return math.nan

@@ -15,28 +15,18 @@ from pydantic import Field
 
 from architecture.design import Design
 from architecture.values import Strict
-from reference_stack import binaries, plain_http
+from reference_stack import binaries, wholeness
 from reference_stack.addresses import Endpoint
-from reference_stack.bucket import health as bucket_health
-from reference_stack.cache import health as cache_health
-from reference_stack.database import health as database_health
 from reference_stack.database.etcd import EtcdApi
 from reference_stack.database.patroni import PatroniApi
-from reference_stack.documents import health as documents_health
-from reference_stack.edge import health as edge_health
 from reference_stack.edge.clients import certificate_authority, client_urls
 from reference_stack.errors import StackError, StackNotRunningError
-from reference_stack.fallback import health as fallback_health
-from reference_stack.models import health as models_health
 from reference_stack.monitoring import health as monitoring_health
 from reference_stack.rendering import DATABASE_NAME, database_url, write_endpoints
 from reference_stack.secrets import read_secret
 from reference_stack.state import StackState, read_state
 
 CONTROL_TIMEOUT_S = 60.0
-_PARTS = (
-    edge_health, database_health, bucket_health, documents_health, fallback_health, models_health,
-)  # fmt: skip
 
 
 class ServiceStatus(Strict):
@@ -146,22 +136,16 @@ class StackHandle:
                 return site
         return None
 
-    def whole(self) -> list[str]:
+    def whole(self, patience_s: float = wholeness.PATIENCE_S) -> list[str]:
         """What keeps the stack from being whole, in words; empty when nothing does.
 
         Ask before each fault: without a synchronous standby Patroni rightly refuses to promote.
+
+        Args:
+            patience_s: How long parts that do not answer in time are asked again. With a site that
+                does not run nobody is: the stack is not whole whatever they say.
         """
-        problems = self._replication_problems()
-        problems += [
-            f"{site}: the {service} does not answer /health"
-            for service in ("api", "inference")
-            for site in self.design.sites_with(service)
-            if not _answers(f"{self.endpoint(site, service).url}/health")
-        ]
-        problems += self._consensus_problems()
-        for part in _PARTS:
-            problems += part.problems(self.design, self.addresses)
-        return problems + cache_health.problems(self.design, self.addresses, self.secret("cache"))
+        return wholeness.problems(self, patience_s)
 
     def unwatched(self) -> list[str]:
         """What keeps monitoring from being whole, in words; it bears on no promise by itself."""
@@ -273,39 +257,6 @@ class StackHandle:
     def _edge(self, service: str) -> Endpoint:
         return self.addresses.endpoint(self.design.sites_with("balancer")[0], service)
 
-    def _replication_problems(self) -> list[str]:
-        primary = self.primary()
-        if primary is None:
-            return ["no hospital site holds the primary database"]
-        problems = []
-        members = self.patroni(primary).members()
-        synchronous = self.design.database.replication.startswith("synchronous")
-        wanted = "sync_standby" if synchronous else "replica"
-        for site in self.hospital_sites:
-            member = members.get(site, {})
-            role, state = member.get("role"), member.get("state")
-            if site != primary and (role != wanted or state != "streaming"):
-                problems.append(f"{site}: the database is {role} and {state}, not {wanted}")
-        standby = self.design.database.cloud_standby
-        if standby is not None and not self.patroni(standby.site).is_standby_leader():
-            problems.append(f"{standby.site}: the standby cluster has no leader")
-        return problems
-
-    def _consensus_problems(self) -> list[str]:
-        consensus = self.design.database.consensus
-        if consensus is None:
-            return []
-        etcd = self.etcd()
-        problems = [
-            f"{voter}: the etcd member is not healthy"
-            for voter in consensus.voters
-            if not etcd.healthy(voter)
-        ]
-        wanted, leader = consensus.preferred_leader, etcd.leader()
-        if wanted is not None and leader != wanted:
-            problems.append(f"etcd's leader is on {leader}, not on {wanted}")
-        return problems
-
     def _request(self, request: dict[str, Any]) -> Any:
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
@@ -327,10 +278,3 @@ class StackHandle:
         if not answer.get("ok"):
             raise StackError(answer.get("error", "the supervisor ended before it answered"))
         return answer["result"]
-
-
-def _answers(url: str) -> bool:
-    try:
-        return plain_http.get(url, timeout=2.0).status_code == httpx.codes.OK
-    except httpx.HTTPError:
-        return False

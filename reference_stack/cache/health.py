@@ -12,6 +12,7 @@ from redis.retry import Retry
 from architecture.design import Design
 from reference_stack.addresses import AddressPlan, Endpoint
 from reference_stack.cache.settings import MASTER_NAME
+from reference_stack.silence import silent
 
 TIMEOUT_S = 0.5
 
@@ -30,9 +31,10 @@ def problems(design: Design, addresses: AddressPlan, password: str) -> list[str]
     found: list[str] = []
     masters: set[str] = set()
     for site in cache.sentinels:
-        state = sentinel_view(addresses.endpoint(site, "sentinel"), password)
-        if state is None:
-            found.append(f"{site}: the cache's sentinel does not answer")
+        try:
+            state = _sentinel_master(addresses.endpoint(site, "sentinel"), password)
+        except (redis.RedisError, OSError) as error:
+            found.append(_silent(f"{site}: the cache's sentinel", error))
             continue
         masters.add(f"{state['ip']}:{state['port']}")
         found += [
@@ -49,21 +51,34 @@ def problems(design: Design, addresses: AddressPlan, password: str) -> list[str]
 def sentinel_view(endpoint: Endpoint, password: str) -> Mapping[str, Any] | None:
     """What a sentinel knows of the master (``SENTINEL MASTER``); None when it does not answer."""
     try:
-        with connect(endpoint, password) as client:
-            state: Mapping[str, Any] = client.sentinel_master(MASTER_NAME)
+        return _sentinel_master(endpoint, password)
     except (redis.RedisError, OSError):
         return None
+
+
+def _sentinel_master(endpoint: Endpoint, password: str) -> Mapping[str, Any]:
+    with connect(endpoint, password) as client:
+        state: Mapping[str, Any] = client.sentinel_master(MASTER_NAME)
     return state
 
 
 def replication(endpoint: Endpoint, password: str) -> Mapping[str, Any]:
     """A server's ``INFO replication``; empty when it does not answer."""
     try:
-        with connect(endpoint, password) as client:
-            state: Mapping[str, Any] = client.info("replication")
+        return _replication(endpoint, password)
     except (redis.RedisError, OSError):
         return {}
+
+
+def _replication(endpoint: Endpoint, password: str) -> Mapping[str, Any]:
+    with connect(endpoint, password) as client:
+        state: Mapping[str, Any] = client.info("replication")
     return state
+
+
+def _silent(what: str, error: Exception) -> str:
+    late = isinstance(error, redis.exceptions.TimeoutError)
+    return silent(what, TimeoutError() if late else error, TIMEOUT_S)
 
 
 def connect(endpoint: Endpoint, password: str, timeout_s: float = TIMEOUT_S) -> redis.Redis:
@@ -94,9 +109,10 @@ def _complaints(state: Mapping[str, Any], others: int, replicas: int) -> list[st
 def _replication_problems(
     site: str, endpoint: Endpoint, password: str, masters: set[str]
 ) -> list[str]:
-    state = replication(endpoint, password)
-    if not state:
-        return [f"{site}: redis does not answer"]
+    try:
+        state = _replication(endpoint, password)
+    except (redis.RedisError, OSError) as error:
+        return [_silent(f"{site}: redis", error)]
     if state["role"] == "master" and str(endpoint) not in masters:
         return [f"{site}: redis takes itself for the master and has not been told otherwise yet"]
     if state["role"] != "master" and state.get("master_link_status") != "up":

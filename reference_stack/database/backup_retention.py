@@ -23,6 +23,9 @@ def dispensable(
 ) -> list[str]:
     """The objects that only base backups older than the ``keep`` newest need.
 
+    And what is left of base backups begun before those that never got complete, or whose removal
+    was cut short.
+
     Args:
         backups: Complete base backups, oldest first.
         objects: Names of all objects of the cluster.
@@ -32,15 +35,23 @@ def dispensable(
     gone, kept = backups[:-keep], backups[-keep:]
     if not gone:
         return []
-    folders = tuple(f"{cluster}/base/{backup.backup_id}/" for backup in gone)
+    base = f"{cluster}/base/"
+    folders = tuple(f"{base}{backup.backup_id}/" for backup in gone)
     # A segment's name is timeline, then position, in hexadecimal. What lies before the oldest
     # position still needed goes, whatever its timeline; a timeline's history is small and stays.
     oldest = min(backup.begin_wal[8:] for backup in kept)
     return [
         name
         for name in objects
-        if name.startswith(folders) or _is_segment_before(name, f"{cluster}/wals/", oldest)
+        if name.startswith(folders)
+        or _is_of_base_before(name, base, min(backup.backup_id for backup in kept))
+        or _is_segment_before(name, f"{cluster}/wals/", oldest)
     ]
+
+
+def _is_of_base_before(name: str, folder: str, oldest_id: str) -> bool:
+    """Ids are the times at which base backups began (barman: ``%Y%m%dT%H%M%S``)."""
+    return name.startswith(folder) and name.removeprefix(folder).partition("/")[0] < oldest_id
 
 
 def _is_segment_before(name: str, folder: str, oldest: str) -> bool:

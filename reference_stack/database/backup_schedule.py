@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import subprocess
 import sys
@@ -74,6 +75,7 @@ class Schedule:
 
     def __init__(self, settings: BackupSettings, registry: CollectorRegistry) -> None:
         self._settings = settings
+        self._closing = settings.gap.with_name(f"{settings.gap.name}.closing")
         self._known: tuple[BaseBackup, ...] = ()
         self._primary_since: float | None = None
         self._not_before = 0.0
@@ -122,24 +124,22 @@ class Schedule:
     def _reason(self, timeline: int) -> str | None:
         settings = self._settings
         return reason(
-            self._known, now=datetime.now(UTC), timeline=timeline, gap=settings.gap.exists(),
-            every_h=settings.base_every_h,
+            self._known, now=datetime.now(UTC), timeline=timeline,
+            gap=settings.gap.exists() or self._closing.exists(), every_h=settings.base_every_h,
         )  # fmt: skip
 
     def _make(self, why: str) -> None:
         settings = self._settings
         log.info("making one: %s", why)
-        # A gap that opens from here on is a new one.
-        settings.gap.unlink(missing_ok=True)
-        try:
-            make_base_backup(
-                settings.store, host=settings.host, port=settings.port, user=settings.user,
-                password=settings.password, timeout_s=settings.timeout_s,
-            )  # fmt: skip
-        except BackupError:
-            if self._known:
-                settings.gap.touch()
-            raise
+        # A gap that opens from here on is a new one; this one is open until the backup is there,
+        # whatever becomes of this process meanwhile.
+        with contextlib.suppress(FileNotFoundError):
+            settings.gap.replace(self._closing)
+        make_base_backup(
+            settings.store, host=settings.host, port=settings.port, user=settings.user,
+            password=settings.password, timeout_s=settings.timeout_s,
+        )  # fmt: skip
+        self._closing.unlink(missing_ok=True)
         self._learn()
         log.info("complete; the bucket holds %d", len(self._known))
         self._remove_old()

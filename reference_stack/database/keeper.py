@@ -36,6 +36,7 @@ from reference_stack.database.backup_schedule import BackupSettings, Schedule
 from reference_stack.database.lag import standby_lags
 from reference_stack.database.silent_standby import (
     MissingStandby,
+    Reports,
     end_silent,
     look_now,
     waited_for_in_vain,
@@ -66,6 +67,7 @@ class Keeper:
         self._settings = settings
         self._connection: psycopg.Connection | None = None
         self._missing = MissingStandby()
+        self._reports = Reports()
         self._lag = Gauge(
             "postgresql_replication_lag_seconds", "How late a standby is, by stage",
             ["standby", "stage"], registry=registry,
@@ -129,7 +131,7 @@ class Keeper:
         self._standbys.labels("asynchronous").set(len(lags) - synchronous)
 
     def _let_go_of_the_dead(self, connection: psycopg.Connection) -> None:
-        if ended := end_silent(connection):
+        if ended := end_silent(connection, self._reports, time.monotonic()):
             self._silent.inc(ended)
             self._missing.ended()
             log.warning("nothing was heard from the synchronous standby: its connection is ended")

@@ -11,6 +11,7 @@ import httpx
 from architecture.design import Design
 from reference_stack import plain_http
 from reference_stack.addresses import AddressPlan, Endpoint
+from reference_stack.database.stop_signal import before_stop
 
 HOSPITAL_SCOPE = "hospital"
 CLOUD_SCOPE = "cloud"
@@ -86,6 +87,7 @@ def configuration(
             ],
             "parameters": {"unix_socket_directories": "", **(parameters or {})},
             "basebackup": [{"checkpoint": "fast"}],
+            "before_stop": before_stop(folder / "postgresql", binaries),
             "remove_data_directory_on_rewind_failure": True,
             "remove_data_directory_on_diverged_timelines": True,
         },

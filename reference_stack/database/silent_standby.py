@@ -10,6 +10,7 @@ stays Patroni's decision: it writes down first that this one is no longer fit to
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import httpx
@@ -23,12 +24,15 @@ SILENCE_S: Final = 5.0
 #: itself, after a restart of its WAL receiver.
 AWAY_S: Final = 3.0
 
-_END_SILENT = """
-SELECT count(pg_terminate_backend(pid))
-FROM pg_stat_replication
-WHERE sync_state IN ('sync', 'quorum')
-  AND clock_timestamp() - GREATEST(reply_time, backend_start) > %s * interval '1 second'
+#: A look that comes later than that says nothing of the time between: this process was held up,
+#: and the reports may lie unread.
+LOOK_S: Final = 1.5
+#: ``reply_time`` is by the *standby's* clock, which may be hours off: it only tells one report from
+#: another.
+_REPORTS = """
+SELECT pid, reply_time::text FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')
 """
+_END = "SELECT count(pg_terminate_backend(pid)) FROM unnest(%s::int[]) AS pid"
 # '*' is what Patroni sets when it must not go on without a standby (strict mode).
 _WAITED_FOR_IN_VAIN = """
 SELECT current_setting('synchronous_standby_names') NOT IN ('', '*')
@@ -36,13 +40,50 @@ SELECT current_setting('synchronous_standby_names') NOT IN ('', '*')
 """
 
 
-def end_silent(connection: psycopg.Connection, silence_s: float = SILENCE_S) -> int:
+class Reports:
+    """How long synchronous standbys have been silent, by their reports; times are of any steady
+    clock, in seconds."""
+
+    def __init__(self) -> None:
+        self._last: dict[int, str | None] = {}
+        self._quiet_s: dict[int, float] = {}
+        self._looked_s: float | None = None
+
+    def silent(
+        self, reports: Mapping[int, str | None], now_s: float, silence_s: float = SILENCE_S
+    ) -> list[int]:
+        """Who has been silent for longer than ``silence_s``.
+
+        Args:
+            reports: What marks the latest report of each, by the process that serves it.
+            now_s: When they were looked at.
+            silence_s: A report is taken to have come right after the look before it was seen.
+        """
+        before_s = now_s if self._looked_s is None else self._looked_s
+        passed_s = min(now_s - before_s, LOOK_S)
+        self._quiet_s = {
+            pid: passed_s + (self._quiet_s[pid] if self._last.get(pid) == mark else 0.0)
+            if pid in self._last
+            else 0.0
+            for pid, mark in reports.items()
+        }
+        self._last, self._looked_s = dict(reports), now_s
+        return [pid for pid, quiet_s in self._quiet_s.items() if quiet_s > silence_s]
+
+
+def end_silent(
+    connection: psycopg.Connection, reports: Reports, now_s: float, silence_s: float = SILENCE_S
+) -> int:
     """End the connections of synchronous standbys silent for longer than that; how many.
 
     Raises:
         psycopg.Error: when the server is gone, or is a standby itself.
     """
-    row = connection.execute(_END_SILENT, (silence_s,)).fetchone()
+    rows = connection.execute(_REPORTS).fetchall()
+    silent = reports.silent(dict(rows), now_s, silence_s)
+    if not silent:
+        return 0
+    row = connection.execute(_END, (silent,)).fetchone()
     return int(row[0]) if row is not None else 0
 
 

@@ -18,6 +18,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 from uuid import UUID
 
+from pydantic import TypeAdapter, ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -34,7 +35,12 @@ from reference_stack.documents.errors import (
 )
 from reference_stack.documents.metrics import DocumentMetrics
 from reference_stack.documents.node import Version
-from reference_stack.documents.records import DocumentState, Receipt, VersionRecord
+from reference_stack.documents.records import (
+    ContentType,
+    DocumentState,
+    Receipt,
+    VersionRecord,
+)
 
 OPEN_PATHS = frozenset({"/health", "/metrics"})
 STATUS: Mapping[type[Exception], int] = {
@@ -44,6 +50,7 @@ STATUS: Mapping[type[Exception], int] = {
     NotStoredError: 503,
     UnavailableError: 503,
 }
+_CONTENT_TYPE: TypeAdapter[str] = TypeAdapter(ContentType)
 
 
 class Store(Protocol):
@@ -168,10 +175,15 @@ def _asked_version(request: Request) -> Version:
         replaces = [UUID(word) for word in request.headers.get("X-Replaces", "").split(",") if word]
     except ValueError as error:
         raise BadRequestError(f"X-Replaces: {error}") from error
+    content_type = request.headers.get("Content-Type", "application/octet-stream")
+    try:
+        _CONTENT_TYPE.validate_python(content_type)
+    except ValidationError as error:
+        raise BadRequestError(f"Content-Type: {error.errors()[0]['msg']}") from error
     return Version(
         document_id=request.path_params["document"],
         version_id=request.path_params["version"],
-        content_type=request.headers.get("Content-Type", "application/octet-stream"),
+        content_type=content_type,
         replaces=tuple(replaces),
     )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from reference_stack.documents.errors import CorruptedError, NotFoundError
 
 FOLDER = "blobs"
 CORRUPT = "corrupt"
+#: Anything else could lead out of the folder.
+_NAME = re.compile("[0-9a-f]{64}")
 
 
 def sha256_of(content: bytes) -> str:
@@ -56,13 +60,19 @@ class BlobStore:
         """A content, checked.
 
         Raises:
-            NotFoundError: when it is not here.
+            NotFoundError: when it is not here, as what is no SHA-256 never is.
             CorruptedError: when it is not what its name says.
         """
+        if _NAME.fullmatch(sha256) is None:
+            raise NotFoundError("no name of a content")
         try:
             content = self.path(sha256).read_bytes()
         except FileNotFoundError:
             raise NotFoundError(f"no content {sha256} here") from None
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            raise CorruptedError(f"this node's disk can't read {sha256}: {error}") from error
         if sha256_of(content) != sha256:
             raise CorruptedError(f"the content {sha256} is damaged on this node's disk")
         return content

@@ -136,6 +136,9 @@ class Catalogue:
 
     def mark_sent(self, record: VersionRecord) -> None:
         """Remember that the bucket has it. A mark that a crash takes means sending it again."""
-        (self._sent_root / record.identity).touch()
         self._sent.add(record.identity)
         self._unsent.pop(record.identity, None)
+        try:
+            (self._sent_root / record.identity).touch()
+        except OSError as error:
+            log.warning("%s is sent, but can't be marked: %s", record.identity, error)

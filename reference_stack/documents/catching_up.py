@@ -118,6 +118,10 @@ class PairKeeper:
             due = clock() - self._compared_at >= COMPARE_S
             if pairing.state == "paired" and not due:
                 return
+            if pairing.state == "degraded":
+                # What it lacks by now goes there first, and shows whether it can keep anything:
+                # let in at once, one that can't would have each document wait for it anew.
+                await reconcile(self._node, self._peer, primary=self._primary)
             epoch = pairing.begin_catching_up()
             if await reconcile(self._node, self._peer, primary=self._primary):
                 pairing.confirm(epoch)
@@ -136,14 +140,23 @@ async def pull_from_bucket(
         node: This node.
         bucket: Where what was written in an emergency is, and everything else too.
         emergency: Only what was written in an emergency; otherwise all.
-        passed_over: Objects that 'primary-wins' threw away already; added to here.
+        passed_over: Objects that are no records, or that 'primary-wins' threw away already; added
+            to here.
 
     Raises:
         BucketUnreachableError: when the bucket does not answer.
     """
     fetched = 0
     for name in await bucket.names(emergency=emergency):
-        if name in passed_over or node.catalogue.knows(*identity_in(name)):
+        if name in passed_over:
+            continue
+        try:
+            known = node.catalogue.knows(*identity_in(name))
+        except ValueError:
+            log.warning("the bucket's object %s is no record: passed over", name)
+            passed_over.add(name)
+            continue
+        if known:
             continue
         record = await bucket.record(name)
         if record is None:

@@ -35,9 +35,14 @@ class Disk:
     def write(self, path: Path, content: bytes) -> None:
         """Make ``path`` hold ``content``; durable when this returns."""
         partial = self._partial / uuid.uuid4().hex
-        self.write_partial(partial, content)
-        self.sync_file(partial)
-        self.rename(partial, path)
+        try:
+            self.write_partial(partial, content)
+            self.sync_file(partial)
+            self.rename(partial, path)
+        except OSError:
+            # What a full disk took of it must not keep the disk full.
+            partial.unlink(missing_ok=True)
+            raise
         self.sync_folder(path.parent)
 
     def write_partial(self, partial: Path, content: bytes) -> None:

@@ -8,6 +8,7 @@ the hospital to look through when it is back.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -20,12 +21,15 @@ from google.cloud.storage.exceptions import (
     DataCorruption,
     InvalidResponse,
 )
+from pydantic import ValidationError
 from requests.exceptions import RequestException
 
 from reference_stack.bucket.client import DOCUMENTS
 from reference_stack.documents.blobs import sha256_of
 from reference_stack.documents.errors import BucketUnreachableError
 from reference_stack.documents.records import VersionRecord, object_name
+
+log = logging.getLogger("documents")
 
 BLOBS = "blobs"
 VERSIONS = "versions"
@@ -80,9 +84,16 @@ class GoogleBucket:
         return await self._call(lambda: self._names(f"{prefix}/"))
 
     async def record(self, name: str) -> VersionRecord | None:
-        """A record by its object's name; None when it is missing."""
+        """A record by its object's name; None when it is missing or damaged."""
         content = await self._call(lambda: self._download(name))
-        return VersionRecord.model_validate_json(content) if content is not None else None
+        if content is None:
+            return None
+        try:
+            return VersionRecord.model_validate_json(content)
+        except ValidationError as error:
+            log.warning("the bucket's %s is damaged, not counted: %d faults", name,
+                        error.error_count())  # fmt: skip
+            return None
 
     def _upload(self, record: VersionRecord, content: bytes, prefixes: tuple[str, ...]) -> None:
         self._create(f"{BLOBS}/{record.sha256}", content, _OCTETS)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import httpx
 
 from architecture.design import Design
 from reference_stack import plain_http
 from reference_stack.addresses import AddressPlan
+from reference_stack.silence import silent
 
 TIMEOUT_S = 2.0
 
@@ -20,15 +24,21 @@ def problems(design: Design, addresses: AddressPlan) -> list[str]:
     for site in design.sites_with("documents"):
         if site not in documents.sites and site != documents.bucket:
             continue
+        url = f"{addresses.endpoint(site, 'documents').url}/health"
         try:
-            answer = plain_http.get(
-                f"{addresses.endpoint(site, 'documents').url}/health",
-                timeout=TIMEOUT_S,
-            )  # fmt: skip
-            pair = answer.json().get("pair")
+            said = plain_http.get(url, timeout=TIMEOUT_S).json()
         except (httpx.HTTPError, ValueError) as error:
-            found.append(f"{site}: the document service does not answer: {error}")
+            found.append(silent(f"{site}: the document service", error, TIMEOUT_S))
             continue
-        if pair in {"degraded", "catching-up"}:
-            found.append(f"{site}: the documents are {pair}: one node's loss may take some")
+        found += _complaints(site, said)
+    return found
+
+
+def _complaints(site: str, said: Mapping[str, Any]) -> list[str]:
+    pair, rsync = said.get("pair"), said.get("rsync")
+    found = []
+    if pair in {"degraded", "catching-up"}:
+        found.append(f"{site}: the documents are {pair}: one node's loss may take some")
+    if rsync is not None:
+        found.append(f"{site}: the documents are not copied to the other node: {rsync}")
     return found

@@ -86,6 +86,7 @@ class DocumentNode:
         self._peer_timeout_s = peer_timeout_s
         self._now = now
         self._locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+        self._mending: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def put(self, version: Version, content: bytes) -> Receipt:
         """Store a version; safe to repeat, on either node.
@@ -96,10 +97,12 @@ class DocumentNode:
             NotStoredError: when this node's disk fails, or a place that may know what it replaces
                 does not answer.
         """
-        lock = self._locks.setdefault(version.version_id, asyncio.Lock())
-        async with lock:
+        async with self._lock(version):
             record, new = await self._keep(version, content)
-        durability = await self._replicate(record, content)
+        try:
+            durability = await self._replicate(record, content)
+        except OSError as error:
+            raise NotStoredError(f"{self.site}: the disk refuses: {error}") from error
         self.metrics.stored(durability)
         self.accepted.set()
         return Receipt(record=record, durability=durability, new=new)
@@ -110,10 +113,11 @@ class DocumentNode:
         Raises:
             CorruptedError: when the content is not the record's.
         """
-        await asyncio.to_thread(self._write, record, content)
-        if not self.catalogue.holds(record):
-            self.catalogue.note(record)
-            self.accepted.set()
+        async with self._lock(record):
+            await asyncio.to_thread(self._write, record, content)
+            if not self.catalogue.holds(record):
+                self.catalogue.note(record)
+                self.accepted.set()
         return sha256_of(await asyncio.to_thread(self.blobs.read, record.sha256))
 
     async def document(self, document_id: UUID) -> DocumentState:
@@ -149,16 +153,35 @@ class DocumentNode:
         """
         try:
             return await asyncio.to_thread(self.blobs.read, record.sha256)
+        except (CorruptedError, NotFoundError):
+            lock = self._mending.setdefault(record.sha256, asyncio.Lock())
+            async with lock:
+                return await self._mended(record.sha256)
+
+    async def _mended(self, sha256: str) -> bytes:
+        """One at a time for each content: a second would set the mended copy aside."""
+        try:
+            return await asyncio.to_thread(self.blobs.read, sha256)
         except CorruptedError as error:
             log.warning("%s: set aside, to be mended", error)
             self.metrics.corrupted.inc()
-            await asyncio.to_thread(self.blobs.set_aside, record.sha256)
+            await asyncio.to_thread(self.blobs.set_aside, sha256)
         except NotFoundError:
-            log.warning("the content %s is not here", record.sha256)
-        content = await self._content_elsewhere(record.sha256)
-        await asyncio.to_thread(self.blobs.put, record.sha256, content)
-        self.metrics.repaired.inc()
+            log.warning("the content %s is not here", sha256)
+        content = await self._content_elsewhere(sha256)
+        try:
+            await asyncio.to_thread(self.blobs.put, sha256, content)
+        except OSError as error:
+            log.warning("the disk does not take the mended content %s: %s", sha256, error)
+        else:
+            self.metrics.repaired.inc()
         return content
+
+    def _lock(self, version: Version | VersionRecord) -> asyncio.Lock:
+        """Whoever writes to one place waits for the other: the disk keeps what is noted last."""
+        alone = self.catalogue.conflicts == "primary-wins"
+        place = version.document_id if alone else version.version_id
+        return self._locks.setdefault(place, asyncio.Lock())
 
     async def _keep(self, version: Version, content: bytes) -> tuple[VersionRecord, bool]:
         sha256 = await asyncio.to_thread(sha256_of, content)

@@ -59,13 +59,22 @@ class Pairing:
 
     def _enter(self, state: State, reason: str) -> None:
         at = self._now()
-        line = json.dumps({"at": at.isoformat(), "state": state, "reason": reason})
-        descriptor = os.open(self._journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            os.write(descriptor, line.encode() + b"\n")
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        self._append(json.dumps({"at": at.isoformat(), "state": state, "reason": reason}))
         self.state, self.since = state, at
         self.epoch += 1
         log.warning("pair is %s: %s", state, reason)
+
+    def _append(self, line: str) -> None:
+        """Write a line durably, or nothing of it: a full disk takes what there is room for."""
+        descriptor = os.open(self._journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            size_bytes, left = os.fstat(descriptor).st_size, line.encode() + b"\n"
+            try:
+                while left:
+                    left = left[os.write(descriptor, left) :]
+                os.fsync(descriptor)
+            except OSError:
+                os.ftruncate(descriptor, size_bytes)
+                raise
+        finally:
+            os.close(descriptor)

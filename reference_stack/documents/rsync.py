@@ -13,6 +13,8 @@ import asyncio
 import logging
 import os
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from architecture.values import Strict
@@ -51,13 +53,26 @@ class RsyncLoop:
 
     def __init__(
         self, target: RsyncTarget, folder: Path, secret: str, *, interval_s: float,
-        metrics: DocumentMetrics,
+        metrics: DocumentMetrics, clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self._target = target
         self._folder = folder
         self._environment = {**os.environ, "RSYNC_PASSWORD": secret}
         self._interval_s = interval_s
         self._metrics = metrics
+        self._clock = clock
+        self._good_at_s = clock()
+        self._fault = "it has not run yet"
+
+    def complaint(self) -> str | None:
+        """What keeps the other node from being given copies, in words; None when nothing does.
+
+        A run that hangs is one too: past its interval and twice rsync's own patience.
+        """
+        silence_s = self._clock() - self._good_at_s
+        if not self._fault and silence_s > self._interval_s + 2 * TIMEOUT_S:
+            return f"rsync has not ended a run for {silence_s:.0f} s"
+        return self._fault or None
 
     async def run(self) -> None:
         """Synchronise until cancelled; the interval runs from end to start."""
@@ -67,8 +82,7 @@ class RsyncLoop:
 
     async def synchronise(self) -> bool:
         """One run, both ways; False when rsync failed, of which the log tells more."""
-        clock = asyncio.get_running_loop().time
-        started = clock()
+        started = self._clock()
         for folder in FOLDERS:
             here, there = f"{self._folder / folder}/", f"{self._url}/{folder}/"
             if not await self._rsync(here, there):
@@ -77,7 +91,8 @@ class RsyncLoop:
             here, there = f"{self._folder / folder}/", f"{self._url}/{folder}/"
             if not await self._rsync("--ignore-existing", there, here):
                 return False
-        self._metrics.rsync.observe(clock() - started)
+        self._good_at_s, self._fault = self._clock(), ""
+        self._metrics.rsync.observe(self._good_at_s - started)
         return True
 
     @property
@@ -86,8 +101,11 @@ class RsyncLoop:
 
     async def _rsync(self, *words: str) -> bool:
         process = await asyncio.create_subprocess_exec(
-            str(self._target.program), "--recursive", "--times", f"--timeout={TIMEOUT_S}",
-            f"--contimeout={TIMEOUT_S}", *words,
+            str(self._target.program), "--recursive", "--times",
+            # Times are compared to the nanosecond: of two changes within a second that leave a
+            # record's size as it was, the later would never be copied.
+            "--modify-window=-1",
+            f"--timeout={TIMEOUT_S}", f"--contimeout={TIMEOUT_S}", *words,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE, env=self._environment,
         )  # fmt: skip
@@ -99,7 +117,9 @@ class RsyncLoop:
         if process.returncode != 0:
             self._metrics.rsync_failed.inc()
             lines = complaint.decode(errors="replace").strip().splitlines()
-            log.warning("rsync: exit code %s: %s", process.returncode, lines[-1] if lines else "")
+            said = lines[-1] if lines else "it said nothing"
+            self._fault = f"rsync ended with {process.returncode}: {said}"
+            log.warning("%s", self._fault)
         return process.returncode == 0
 
 

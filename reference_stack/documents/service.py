@@ -80,6 +80,14 @@ def _node_app(
         peer_timeout_s=settings.peer_timeout_s, metrics=metrics, now=utc_now,
     )  # fmt: skip
     outbox = Outbox(node, bucket) if bucket is not None else None
+    rsync = (
+        RsyncLoop(
+            settings.rsync, settings.folder, settings.secret, interval_s=settings.interval_s,
+            metrics=metrics,
+        )
+        if settings.rsync is not None
+        else None
+    )  # fmt: skip
     metrics.watch(
         degraded=lambda: node.pairing.state in {"degraded", "catching-up"},
         outbox=lambda: len(node.catalogue.unsent()) if outbox else 0,
@@ -94,11 +102,12 @@ def _node_app(
             "pair": node.pairing.state,
             "since": node.pairing.since.isoformat(),
             "unsent": len(node.catalogue.unsent()) if outbox else 0,
+            "rsync": rsync.complaint() if rsync is not None else None,
         }
 
     def background() -> AbstractAsyncContextManager[None]:
         closing = [bucket.close] if bucket is not None else []
-        return _beside(_tasks(settings, node, outbox, metrics), closing, peer)
+        return _beside(_tasks(settings, node, outbox, rsync), closing, peer)
 
     return build_app(
         node, secret=settings.secret, size_limit_bytes=settings.size_limit_bytes,
@@ -108,7 +117,7 @@ def _node_app(
 
 
 def _tasks(
-    settings: DocumentSettings, node: DocumentNode, outbox: Outbox | None, metrics: DocumentMetrics
+    settings: DocumentSettings, node: DocumentNode, outbox: Outbox | None, rsync: RsyncLoop | None
 ) -> list[Task]:
     tasks: list[Task] = [lambda: scrub_for_ever(node, settings.scrub_interval_s)]
     if node.peer is not None:
@@ -116,12 +125,8 @@ def _tasks(
             node, node.peer, primary=settings.primary, peer_timeout_s=settings.peer_timeout_s
         )
         tasks.append(keeper.run)
-    if settings.rsync is not None:
-        loop = RsyncLoop(
-            settings.rsync, settings.folder, settings.secret, interval_s=settings.interval_s,
-            metrics=metrics,
-        )  # fmt: skip
-        tasks.append(loop.run)
+    if rsync is not None:
+        tasks.append(rsync.run)
     if outbox is not None and node.bucket is not None:
         tasks.append(outbox.run)
         tasks.append(BucketKeeper(node, node.bucket, settings.bucket_poll_s).run)

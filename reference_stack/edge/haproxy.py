@@ -222,10 +222,19 @@ def _ms(seconds: float) -> str:
 def server_states(stats: Endpoint, timeout_s: float = 1.0) -> dict[tuple[str, str], str]:
     """State ("UP", "DOWN", …) by (listener, site); empty when HAProxy does not answer."""
     try:
-        answer = plain_http.get(f"{stats.url}/;csv", timeout=timeout_s)
-        answer.raise_for_status()
+        return read_states(stats, timeout_s)
     except httpx.HTTPError:
         return {}
+
+
+def read_states(stats: Endpoint, timeout_s: float) -> dict[tuple[str, str], str]:
+    """State ("UP", "DOWN", …) by (listener, site).
+
+    Raises:
+        httpx.HTTPError: when HAProxy does not answer.
+    """
+    answer = plain_http.get(f"{stats.url}/;csv", timeout=timeout_s)
+    answer.raise_for_status()
     rows = csv.DictReader(io.StringIO(answer.text.removeprefix("# ")))
     return {
         (row["pxname"], row["svname"]): row["status"]

@@ -2,31 +2,49 @@
 
 from __future__ import annotations
 
+import httpx
+
 from architecture.design import Design
 from reference_stack.addresses import AddressPlan
 from reference_stack.edge import haproxy
 from reference_stack.edge.shared_address import shared_address
 from reference_stack.edge.tls import ingress_site
+from reference_stack.silence import silent
+
+TIMEOUT_S = 2.0
 
 
 def problems(design: Design, addresses: AddressPlan) -> list[str]:
     """In words: a silent balancer, a server one does not see, an address nobody or two hold."""
-    balancers = design.sites_with("balancer")
-    states = {
-        site: haproxy.server_states(addresses.endpoint(site, "balancer-stats"))
-        for site in balancers
-    }
-    found = [
-        problem for site in balancers for problem in _balancer_problems(design, site, states[site])
-    ]
-    if shared_address(design, addresses) is not None:
+    states: dict[str, dict[tuple[str, str], str]] = {}
+    found: list[str] = []
+    for site in design.sites_with("balancer"):
+        try:
+            states[site] = _states(addresses, site)
+        except httpx.HTTPError as error:
+            found.append(silent(f"{site}: the balancer", error, TIMEOUT_S))
+        else:
+            found += _balancer_problems(design, site, states[site])
+    if shared_address(design, addresses) is not None and states:
         found += _holder_problems(states)
+    return found + _ingress_problems(design, addresses)
+
+
+def _ingress_problems(design: Design, addresses: AddressPlan) -> list[str]:
     emergency = ingress_site(design)
-    if emergency is not None:
-        ingress = haproxy.server_states(addresses.endpoint(emergency, "balancer-stats"))
-        if not ingress.get((haproxy.API, emergency), "").startswith("UP"):
-            found.append(f"{emergency}: the way in for clients does not see its API")
-    return found
+    if emergency is None:
+        return []
+    try:
+        ingress = _states(addresses, emergency)
+    except httpx.HTTPError as error:
+        return [silent(f"{emergency}: the way in for clients", error, TIMEOUT_S)]
+    if ingress.get((haproxy.API, emergency), "").startswith("UP"):
+        return []
+    return [f"{emergency}: the way in for clients does not see its API"]
+
+
+def _states(addresses: AddressPlan, site: str) -> dict[tuple[str, str], str]:
+    return haproxy.read_states(addresses.endpoint(site, "balancer-stats"), TIMEOUT_S)
 
 
 def holders(design: Design, addresses: AddressPlan) -> list[str]:
@@ -39,8 +57,6 @@ def holders(design: Design, addresses: AddressPlan) -> list[str]:
 
 
 def _balancer_problems(design: Design, site: str, states: dict[tuple[str, str], str]) -> list[str]:
-    if not states:
-        return [f"{site}: the balancer does not answer"]
     wanted = {
         *((haproxy.API, server) for server in design.sites_with("api")),
         *((haproxy.CHAT, server) for server in design.sites_with("inference")),

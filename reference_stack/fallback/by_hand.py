@@ -70,7 +70,7 @@ class ByHand:
             StackError: when a node is alive, or the loss is not certain.
         """
         state = self._journal.state
-        if state.procedure != "promotion" and state.leader != "cloud":
+        if state.procedure != "promotion" and (state.leader != "cloud" or may_decide(state)):
             verdict = Verdict.BOTH_DOWN if force else self._settled_verdict(site_lost=site_lost)
             if verdict is Verdict.ALIVE:
                 raise StackError("a node of the hospital is seen alive: --force fences it")

@@ -117,6 +117,9 @@ class Controller:
         self._require_node(node)
         state = self.state
         order = state.order(node)
+        if order == "start" and state.epoch == 0 and self._conductor.world.cloud_primary():
+            log.error("%s waits: the cloud leads, of which this journal knows nothing", node)
+            order = "wait"
         error = self._gates[node].error if node in self._gates else ""
         salvaging = order in {"salvage", "set-aside"}
         self._gates[node] = _GateSeen(time.monotonic(), salvaging, error if salvaging else "")
@@ -132,8 +135,6 @@ class Controller:
         if "error" in report:
             self._gates[node] = _GateSeen(time.monotonic(), salvaging=True, error=report["error"])
             return
-        if report.get("epoch") != self.state.epoch:
-            raise RefusedError(f"the report is of epoch {report.get('epoch')}")
         self._order(lambda: self._append_salvaged(node, report))
 
     def promote(self, *, site_lost: bool, force: bool) -> None:
@@ -141,6 +142,7 @@ class Controller:
 
         Raises:
             RefusedError: when it can't, or shouldn't without ``force``.
+            TimeoutError: when the controller is busy; the order is void then. So with all orders.
         """
         self._order(lambda: self._promote(site_lost=site_lost, force=force))
 
@@ -220,11 +222,19 @@ class Controller:
     def _order(self, deed: Callable[[], None]) -> None:
         answer: Future[None] = Future()
         self._orders.put((deed, answer))
-        answer.result(ANSWER_TIMEOUT_S)
+        try:
+            answer.result(ANSWER_TIMEOUT_S)
+        except TimeoutError:
+            # Who was told that nobody listens acts on that: the order must not be obeyed later.
+            if answer.cancel():
+                raise
+            answer.result()
 
     def _obey_orders(self) -> None:
         while not self._orders.empty():
             deed, answer = self._orders.get_nowait()
+            if not answer.set_running_or_notify_cancel():
+                continue
             try:
                 deed()
             except StackError as error:
@@ -238,7 +248,7 @@ class Controller:
             if site_lost and not state.site_lost:
                 self._journal.append("confirmed")
             return
-        if state.leader == "cloud":
+        if state.leader == "cloud" and not may_decide(state):
             raise RefusedError("the cloud leads already")
         if not may_decide(state):
             raise RefusedError(f"not during {state.phase}: wait, or ask for the status")
@@ -277,6 +287,8 @@ class Controller:
         self._journal.append("cancelled")
 
     def _append_salvaged(self, node: str, report: dict[str, Any]) -> None:
+        if report.get("epoch") != self.state.epoch:
+            raise RefusedError(f"the report is of epoch {report.get('epoch')}")
         if node in self.state.unsalvaged:
             log.info("salvaged %s: %s", node, report)
             self._journal.append("salvaged", **{**report, "site": node})

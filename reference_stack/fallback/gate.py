@@ -27,6 +27,7 @@ from psycopg.conninfo import make_conninfo
 
 from reference_stack import plain_http
 from reference_stack.errors import StackError
+from reference_stack.fallback.journal import sync_folder
 from reference_stack.fallback.salvage import salvage
 from reference_stack.fallback.settings import GateSettings, load_settings
 from reference_stack.fallback.standalone import (
@@ -180,12 +181,18 @@ class Gate:
         )  # fmt: skip
 
     def _set_aside(self, epoch: int) -> str:
-        """Keep the data directory under another name; Patroni will copy the primary's."""
+        """Keep the data directory under a name of its own; Patroni will copy the primary's.
+
+        Without one, an earlier attempt at this order has done it and its report was lost.
+        """
         data = self._settings.data_directory
-        kept = data.with_name(f"{data.name}.kept-{epoch}")
-        if data.exists() and not kept.exists():
-            data.rename(kept)
-        return kept.name
+        number = len(list(data.parent.glob(f"{data.name}.kept-{epoch}.*")))
+        if data.exists():
+            number += 1
+            data.rename(data.with_name(f"{data.name}.kept-{epoch}.{number}"))
+        # The report must not outlive the name.
+        sync_folder(data.parent)
+        return f"{data.name}.kept-{epoch}.{number}"
 
     def _say(self, words: str) -> None:
         if words != self._said:

@@ -7,6 +7,7 @@ import httpx
 from architecture.design import Design
 from reference_stack import plain_http
 from reference_stack.addresses import AddressPlan
+from reference_stack.silence import silent
 
 TIMEOUT_S = 2.0
 
@@ -22,8 +23,8 @@ def problems(design: Design, addresses: AddressPlan) -> list[str]:
         )
         answer.raise_for_status()
         status = answer.json()
-    except (httpx.HTTPError, ValueError):
-        return [f"{site}: the fallback controller does not answer"]
+    except (httpx.HTTPError, ValueError) as error:
+        return [silent(f"{site}: the fallback controller", error, TIMEOUT_S)]
     found = []
     if status["phase"] != "hospital":
         found.append(f"{site}: the phase of the fallback is {status['phase']}: {status['missing']}")

@@ -44,7 +44,7 @@ class Journal:
             raise JournalHeldError(
                 f"{self._path}: another process leads (the controller lives?)"
             ) from None
-        _sync_folder(folder)
+        sync_folder(folder)
         self._state = State(nodes)
         for entry in self._read():
             self._state = follow(self._state, entry)
@@ -106,7 +106,8 @@ def entries(folder: Path) -> list[Entry]:
     return [Entry.model_validate_json(line) for line in whole.splitlines()]
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

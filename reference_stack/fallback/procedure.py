@@ -80,8 +80,11 @@ class Conductor:
         rivals = self.world.hospital_primaries()
         if not rivals or not self.world.edge_reachable():
             return rivals
-        for node in state.nodes:
-            self.journal.append("rival", site=node)
+        # Of a rival that lives on there is nothing new to say at each look.
+        known = state.unsalvaged >= set(state.nodes) and not state.released
+        if state.procedure is not None or not known:
+            for node in state.nodes:
+                self.journal.append("rival", site=node)
         for node in [node for node in state.nodes if self.world.cut_power(node)]:
             self.world.power_on(node)
         return rivals

@@ -111,6 +111,8 @@ class Reality:
         if config is None:
             return None
         state, next_xid = self._cloud.state(), self._ask_cloud(NEXT_XID)
+        if self._cloud.is_primary():
+            next_xid = None  # it counts what the cloud wrote itself
         return {
             "standby_cluster": config.get("standby_cluster") or self._follow_hospital(),
             "next_xid": None if next_xid is None else int(next_xid) % 2**32,

@@ -95,6 +95,7 @@ class SiteInit:
             answer = {"ok": True, **self._commands[name](request)}
         except (OSError, KeyError, TimeoutError) as error:
             answer = {"ok": False, "error": f"{type(error).__name__}: {error}"}
+        answer["number"] = request.get("number")
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
         return name in {"stop", "kill"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import select
@@ -42,6 +43,8 @@ class SiteProcess:
         self._group_frozen = False
         self._process: subprocess.Popen[bytes] | None = None
         self._killed = False
+        self._numbers = itertools.count(1)
+        self._heard = b""
 
     @property
     def alive(self) -> bool:
@@ -53,6 +56,7 @@ class SiteProcess:
         if self.alive:
             return
         self._killed = self._group_frozen = False
+        self._heard = b""
         prefix: tuple[str, ...] = ()
         if self._group is not None:
             self._group.open()
@@ -114,12 +118,17 @@ class SiteProcess:
             raise StackError(f"site {self.name} does not run")
         assert process.stdin is not None  # noqa: S101 - made with PIPE above
         assert process.stdout is not None  # noqa: S101
-        process.stdin.write(json.dumps(request).encode() + b"\n")
+        number = next(self._numbers)
+        process.stdin.write(json.dumps({**request, "number": number}).encode() + b"\n")
         process.stdin.flush()
-        line = _read_line(process.stdout.fileno(), timeout_s)
-        if line is None:
-            raise StackError(f"site {self.name} did not answer '{request['command']}'")
-        answer: dict[str, Any] = json.loads(line)
+        deadline = time.monotonic() + timeout_s
+        answer: dict[str, Any] = {}
+        # What was answered too late is still in the pipe, before what is answered now.
+        while answer.pop("number", None) != number:
+            line = self._read_line(process.stdout.fileno(), deadline)
+            if line is None:
+                raise StackError(f"site {self.name} did not answer '{request['command']}'")
+            answer = json.loads(line)
         if not answer.pop("ok"):
             raise StackError(f"site {self.name}: {request['command']}: {answer['error']}")
         return answer
@@ -164,16 +173,15 @@ class SiteProcess:
             return {"state": "frozen", "processes": self._group.processes(), "services": {}}
         return self.command({"command": "status"}, COMMAND_TIMEOUT_S)
 
-
-def _read_line(descriptor: int, timeout_s: float) -> bytes | None:
-    deadline = time.monotonic() + timeout_s
-    line = b""
-    while not line.endswith(b"\n"):
-        left = deadline - time.monotonic()
-        if left <= 0 or not select.select([descriptor], [], [], left)[0]:
-            return None
-        chunk = os.read(descriptor, 65536)
-        if not chunk:
-            return None
-        line += chunk
-    return line
+    def _read_line(self, descriptor: int, deadline: float) -> bytes | None:
+        """One line; None when it does not come. Half of one is kept for the next time."""
+        while b"\n" not in self._heard:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([descriptor], [], [], left)[0]:
+                return None
+            chunk = os.read(descriptor, 65536)
+            if not chunk:
+                return None
+            self._heard += chunk
+        line, _, self._heard = self._heard.partition(b"\n")
+        return line

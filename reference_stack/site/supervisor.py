@@ -95,8 +95,8 @@ class Supervisor:
     def _answer(self, connection: socket.socket) -> None:
         connection.settimeout(5)
         with connection.makefile("rwb") as stream:
-            request = json.loads(stream.readline() or b"{}")
             try:
+                request = json.loads(stream.readline() or b"{}")
                 # A handle may hold the state of an ended stack that had the same addresses.
                 stranger = request.pop("stack_id", None) != self._state.stack_id
                 answer: dict[str, Any] = (
@@ -104,7 +104,10 @@ class Supervisor:
                     if stranger
                     else {"ok": True, "result": self._obey(request)}
                 )
-            except (StackError, InputError, OSError, KeyError) as error:
+            except (
+                StackError, InputError, OSError, KeyError, ValueError, AttributeError, TypeError,
+            ) as error:  # fmt: skip
+                # A request that is none, or half of one, must not end the sites of all others.
                 answer = {"ok": False, "error": str(error)}
             stream.write(json.dumps(answer).encode() + b"\n")
 

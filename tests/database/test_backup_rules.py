@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
+from reference_stack.database import backup_schedule
 from reference_stack.database.backup import BackupError, BaseBackup
 from reference_stack.database.backup_retention import dispensable
-from reference_stack.database.backup_schedule import reason
+from reference_stack.database.backup_schedule import BackupSettings, Schedule, reason
 from reference_stack.database.restore import choose
 from tests.database.servers import store_at
 
@@ -61,6 +64,49 @@ def test_what_goes_is_all_that_only_the_base_backups_that_go_need(
     gone = dispensable(backups, [*folders, *segments, history], "hospital", keep)
     removed = max(count - keep, 0)
     assert gone == [*folders[:removed], *segments[: removed * every]]
+
+
+def test_what_is_left_of_base_backups_that_never_got_complete_goes_with_their_elders() -> None:
+    backups = [backup(30), backup(20), backup(10)]
+    never, under_way = backup(25), backup(0)
+    objects = [f"hospital/base/{one.backup_id}/data.tar" for one in (*backups, never, under_way)]
+    gone = dispensable(backups, objects, "hospital", 2)
+    assert gone == [objects[0], objects[3]]
+
+
+class KilledError(BaseException):
+    """The process ends here."""
+
+
+def test_a_gap_stays_open_until_the_base_backup_that_closes_it_is_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = BackupSettings(
+        store=HOSPITAL, store_file=tmp_path / "store", gap=tmp_path / "gap", base_every_h=24,
+        keep_base_backups=7, settle_s=0, timeout_s=1, patroni_url="", host="", port=1, user="",
+        password="",
+    )  # fmt: skip
+    known = [backup(-(datetime.now(UTC) - NOON).total_seconds() / 3600)]
+    made: list[str] = []
+
+    def killed(*_: object, **__: object) -> None:
+        raise KilledError
+
+    def make(*_: object, **__: object) -> None:
+        made.append("backup")
+
+    monkeypatch.setattr(backup_schedule, "primary_timeline", lambda _url: 1)
+    monkeypatch.setattr(backup_schedule, "reachable", lambda _store: True)
+    monkeypatch.setattr(backup_schedule, "base_backups", lambda _store: tuple(known))
+    settings.gap.touch()
+    monkeypatch.setattr(backup_schedule, "make_base_backup", killed)
+    with pytest.raises(KilledError):
+        Schedule(settings, CollectorRegistry()).look(0)
+    monkeypatch.setattr(backup_schedule, "make_base_backup", make)
+    reborn = Schedule(settings, CollectorRegistry())
+    for now_s in (0, 1, 2):
+        reborn.look(now_s)
+    assert made == ["backup"]
 
 
 def test_a_restore_starts_from_the_newest_base_backup_complete_by_then_of_either_cluster() -> None:

@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -17,6 +18,7 @@ import pytest
 from reference_stack.database.silent_standby import (
     AWAY_S,
     MissingStandby,
+    Reports,
     end_silent,
     look_now,
     waited_for_in_vain,
@@ -63,15 +65,41 @@ def test_a_silent_standbys_connection_is_ended_and_a_talking_ones_is_not(
         psycopg.connect(server.url(), autocommit=True) as connection,
         receiver(server, tmp_path / "wal") as standby,
     ):
-        wait_for(lambda: synchronous(connection), "the synchronous standby", 20)
+        wait_for(lambda: synchronous(connection), "the synchronous standby")
+        reports = Reports()
+
+        def ended(silence_s: float) -> int:
+            return end_silent(connection, reports, time.monotonic(), silence_s)
+
         end = time.monotonic() + 3
         while time.monotonic() < end:
-            assert end_silent(connection, silence_s=60) == 0
+            assert ended(silence_s=60) == 0
             assert not waited_for_in_vain(connection)
             time.sleep(0.2)
         standby.send_signal(signal.SIGSTOP)
-        wait_for(lambda: end_silent(connection, silence_s=3) == 1, "the end of its patience", 20)
-        wait_for(lambda: waited_for_in_vain(connection), "commits that wait for nobody", 20)
+        wait_for(lambda: ended(silence_s=3) == 1, "the end of its patience")
+        wait_for(lambda: waited_for_in_vain(connection), "commits that wait for nobody")
+
+
+@pytest.mark.parametrize("skew", [timedelta(hours=-1), timedelta(hours=1)])
+def test_a_standby_whose_clock_is_wrong_is_not_taken_for_silent(skew: timedelta) -> None:
+    reports, began = Reports(), datetime(2026, 3, 1, tzinfo=UTC)
+    for second in range(60):
+        sent = began + timedelta(seconds=second) + skew
+        assert reports.silent({7: str(sent)}, now_s=second) == []
+
+
+def test_silence_counts_from_the_last_report_and_not_while_nobody_listened() -> None:
+    reports = Reports()
+    assert reports.silent({7: "a"}, now_s=0) == []
+    assert reports.silent({7: "b"}, now_s=1) == []
+    # This process stood still: reports of that time have not been read yet.
+    assert reports.silent({7: "b"}, now_s=100) == []
+    assert reports.silent({7: "c"}, now_s=101) == []
+    silent = [s for s in range(102, 110) if reports.silent({7: "c"}, now_s=s)]
+    assert silent[0] == 106, "five reports are left out, and the look after them tells"
+    # Another connection of the same standby begins anew.
+    assert reports.silent({8: None}, now_s=110) == []
 
 
 @pytest.mark.servers
@@ -80,9 +108,7 @@ def test_commits_wait_in_vain_only_for_a_standby_that_is_named(server: PostgresS
         for names, in_vain in (("", False), ("*", False), ('"mac-2"', True)):
             connection.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{names}'")
             connection.execute("SELECT pg_reload_conf()")
-            wait_for(
-                lambda wanted=in_vain: waited_for_in_vain(connection) is wanted, repr(names), 10
-            )  # type: ignore[misc]
+            wait_for(lambda wanted=in_vain: waited_for_in_vain(connection) is wanted, repr(names))  # type: ignore[misc]
 
 
 def test_patroni_is_asked_at_once_after_an_end_and_otherwise_after_a_while() -> None:

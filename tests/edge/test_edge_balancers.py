@@ -36,7 +36,7 @@ def admin_of(edge: Edge) -> BalancerAdmin:
 def database_behind(edge: Edge, balancer: str) -> tuple[str, socket.socket]:
     """Site that a new database connection ends at, and the connection."""
     endpoint = edge.addresses.endpoint(balancer, "balancer-database")
-    connection = socket.create_connection((endpoint.host, endpoint.port), 5)
+    connection = socket.create_connection((endpoint.host, endpoint.port), 20)
     return connection.recv(100).decode().strip(), connection
 
 
@@ -63,7 +63,7 @@ def test_a_client_with_the_authority_is_served_at_every_way_in(edge: Edge) -> No
 def test_a_client_without_the_authority_talks_to_nobody(edge: Edge) -> None:
     for url in client_urls(edge.design, edge.addresses):
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
-            httpx.get(f"{url}/health", trust_env=False)
+            httpx.get(f"{url}/health", trust_env=False, timeout=30)
         plain = url.replace("https", "http")
         with pytest.raises(httpx.HTTPError):
             httpx.get(f"{plain}/health", trust_env=False).raise_for_status()
@@ -94,7 +94,7 @@ def test_a_drained_server_ends_its_requests_and_gets_no_new_one(edge: Edge) -> N
             assert set(told.obeyed) == {"edge", "edge-2"}
         drained = time.monotonic()
         assert {states[API, "mac-1"] for states in admin.state().values()} == {"DRAIN"}
-        wait_for(lambda: admin.sessions(API, "mac-1") == 0, "the end of its last request", 5)
+        wait_for(lambda: admin.sessions(API, "mac-1") == 0, "the end of its last request")
         count = len(served)
         wait_for(lambda: len(served) > count + 20, "more requests")
     finally:
@@ -133,7 +133,6 @@ def test_a_word_makes_a_server_go_and_come_before_its_next_check(edge: Edge) -> 
     admin.force_down(DATABASE, "mac-1")
     admin.force_up(DATABASE, "mac-2")
     assert site_of_database(edge, "edge-2") == "mac-2"
-    connection.settimeout(5)
     assert connection.recv(100) == b""  # on-marked-down shutdown-sessions
     connection.close()
 
@@ -153,12 +152,17 @@ def test_a_silent_balancer_is_reported_and_the_other_still_obeys(edge: Edge) -> 
     assert "refused" in told.unreachable["edge"]
     assert list(admin.state()) == ["edge-2"]
     admin.ready(API, "mac-2")
-    assert edge.problems() == ["edge: the balancer does not answer"]
+    wait_for(
+        lambda: (
+            [p[: p.index(" answer")] for p in edge.problems()] == ["edge: the balancer does not"]
+        ),
+        "the one problem",
+    )
 
 
 def test_clients_go_to_the_cloud_when_the_whole_edge_is_lost_and_come_back(edge: Edge) -> None:
     patience = Client(
-        timeout_s=5, chat_timeout_s=5, retry_backoff_s=0.1, attempts=1, connect_timeout_s=1,
+        timeout_s=20, chat_timeout_s=20, retry_backoff_s=0.1, attempts=1, connect_timeout_s=5,
         leave_after_s=0.5, return_after_s=0.5,
     )  # fmt: skip
     authority = certificate_authority(edge.directory)
@@ -167,10 +171,10 @@ def test_clients_go_to_the_cloud_when_the_whole_edge_is_lost_and_come_back(edge:
     def served_by(site: str) -> bool:
         gevent.sleep(0.05)
         answer = Answer()
-        attempt(line, calls.Call("lookup", "GET", "/v1/patients"), "", 5, answer)
+        attempt(line, calls.Call("lookup", "GET", "/v1/patients"), "", 20, answer)
         return answer.site == site
 
-    assert served_by("mac-1")
+    wait_for(lambda: served_by("mac-1"), "a first answer")
     for balancer in ("edge", "edge-2"):
         edge.sites[balancer].kill()
     wait_for(lambda: served_by("gcp"), "the emergency site's own way in")
@@ -200,6 +204,9 @@ def test_what_is_missing_is_named(edge: Edge) -> None:
         "edge-2: the balancer sees no primary database",
         "edge: the balancer sees the api of gcp as DOWN",
         "edge-2: the balancer sees the api of gcp as DOWN",
-        "gcp: the way in for clients does not see its API",
+        "gcp: the way in for clients does not answer",
     }
-    wait_for(lambda: set(edge.problems()) == expected, "every problem")
+    wait_for(
+        lambda: {problem.partition(": [")[0] for problem in edge.problems()} == expected,
+        "every problem",
+    )
