@@ -23,6 +23,7 @@ from cli import (
     stack,
     stack_alerts,
     stack_backup,
+    stack_grafana,
     stack_leader,
     sweep,
 )  # fmt: skip
@@ -54,6 +55,7 @@ stack.app.command("failback")(stack_leader.failback)
 stack.app.command("switchover")(stack_leader.switchover)
 stack.app.command("backups")(stack_backup.backups)
 stack.app.command("restore")(stack_backup.restore)
+stack.app.command("grafana")(stack_grafana.grafana)
 app.add_typer(stack.app, name="stack")
 app.command("load")(load.load)
 app.add_typer(chaos.app, name="chaos")

@@ -15,7 +15,17 @@ from typing import Final
 
 from architecture.design import Design
 from reference_stack.monitoring.pace import duration, pace
-from reference_stack.monitoring.panels import Column, Tile, charts, columns, tiles
+from reference_stack.monitoring.panels import (
+    ALERTS,
+    COLOURS,
+    SILENT_PARTS,
+    Column,
+    Tile,
+    Who,
+    charts,
+    columns,
+    tiles,
+)
 
 PAGE: Final = "failover.html"
 MINUTES: Final = 15
@@ -31,6 +41,9 @@ def failover_page(design: Design) -> str:
         "TILES": "\n".join(_tile(tile) for tile in tiles(design)),
         "SITES": _table(design),
         "CHARTS": json.dumps([asdict(chart) for chart in charts(design)]),
+        "ALERTS": ALERTS,
+        "SILENT-PARTS": SILENT_PARTS,
+        "COLOURS": json.dumps(COLOURS),
         "SITE-NAMES": json.dumps(list(design.sites)),
         "MINUTES": str(MINUTES),
         "REFRESH-S": str(REFRESH_S),
@@ -41,7 +54,11 @@ def failover_page(design: Design) -> str:
 
 
 def _tile(tile: Tile) -> str:
-    shown = f"{{{{ .Labels.{tile.label} }}}}" if tile.shows == "label" else _value(tile)
+    if isinstance(tile, Who):
+        shown = f"{{{{ .Labels.{tile.label} }}}}"
+    else:
+        known = "".join(_when(value, html.escape(words)) for value, words, _kind in tile.words)
+        shown = known or f"{{{{ {_number(tile.unit)} }}}}"
     return (
         f"{{{{ $good := query `{tile.good}` }}}}"
         f'<div class="tile {{{{ if $good }}}}good{{{{ else }}}}bad{{{{ end }}}}">'
@@ -51,12 +68,8 @@ def _tile(tile: Tile) -> str:
     )
 
 
-def _value(tile: Tile) -> str:
-    known = "".join(
-        f"{{{{ if eq .Value {float(value)} }}}}{html.escape(words)}{{{{ end }}}}"
-        for value, words in tile.words
-    )
-    return known or f"{{{{ {_number(tile.unit)} }}}}"
+def _when(value: float, shown: str) -> str:
+    return f"{{{{ if eq .Value {float(value)} }}}}{shown}{{{{ end }}}}"
 
 
 def _number(unit: str) -> str:
@@ -82,8 +95,7 @@ def _table(design: Design) -> str:
 
 def _cell(site: str, position: int, column: Column) -> str:
     known = "".join(
-        f"{{{{ if eq .Value {float(value)} }}}}"
-        f'<span class="mark {kind}">{html.escape(words)}</span>{{{{ end }}}}'
+        _when(value, f'<span class="mark {kind}">{html.escape(words)}</span>')
         for value, words, kind in column.words
     )
     shown = known or f"{{{{ {_number(column.unit)} }}}}"

@@ -27,7 +27,8 @@ SELECT CASE
         AND EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming'
             AND last_msg_receipt_time > now() - interval '{silence_s:g} seconds')
         THEN 0
-    ELSE greatest(0, extract(epoch FROM now() - pg_last_xact_replay_timestamp()))
+    ELSE greatest(0, extract(epoch FROM
+        now() - coalesce(pg_last_xact_replay_timestamp(), pg_postmaster_start_time())))
 END AS lag
 """
 
@@ -72,7 +73,8 @@ def queries_document() -> dict[str, Any]:
 
     ``pg_replication_lag`` is B-18's metric, in seconds, on every server: 0 on a primary and on a
     standby that has replayed all it got and still hears its primary; else the age of the last
-    transaction replayed. What the primary knows of each standby is exported by its keeper
+    transaction replayed, or of the server itself when it has replayed none since its start (it is
+    behind by that much at least). What the primary knows of each standby is exported by its keeper
     (:mod:`reference_stack.database.keeper`).
     """
     return {

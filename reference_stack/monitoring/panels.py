@@ -1,4 +1,8 @@
-"""What the failover page shows: questions, the queries that answer them, and how to read these."""
+"""What an operator is shown: questions, the queries that answer them, and how to read these.
+
+Two programs draw it: Prometheus's own page (:mod:`reference_stack.monitoring.console`) and Grafana
+(:mod:`reference_stack.monitoring.grafana`).
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,26 @@ from architecture.design import Design
 from reference_stack.database.patroni import HOSPITAL_SCOPE
 from reference_stack.edge import haproxy
 from reference_stack.monitoring import names
+from reference_stack.monitoring.pace import duration, pace
 from reference_stack.monitoring.rules.mended import bound_of, replication_lag
-from reference_stack.monitoring.rules.objectives import api_requests, availability
+from reference_stack.monitoring.rules.objectives import (
+    BURNS,
+    api_requests,
+    availability,
+    burn_rate,
+)
 
 Unit = Literal["", "s", "/s", "%"]
 Kind = Literal["good", "bad", "note"]
 Words = tuple[tuple[float, str, Kind], ...]
-# Long enough to see a scrape or two, short enough to see a failover begin.
-RATE_WINDOW = "20s"
+# A rate needs two scrapes; of four one may be missed. Grafana's $__rate_interval takes as many.
+SCRAPES_PER_RATE = 4
+# A line's colour is its site's, in the design's order; what is no site takes them in turn.
+COLOURS = ("#2563a8", "#d9772b", "#6b7785", "#8b5fbf", "#1a7f4b", "#b3261e")
+# The parts of a dead site would hide the alerts that matter: they are counted instead.
+TOLD_ALONE = 'alertname!~"Watchdog|ComponentDown"'
+ALERTS = f"ALERTS{{{TOLD_ALONE}}}"
+SILENT_PARTS = 'count by (severity, alertstate, site) (ALERTS{alertname="ComponentDown"})'
 
 
 @dataclass(frozen=True)
@@ -34,17 +50,46 @@ class Chart:
 
 
 @dataclass(frozen=True)
-class Tile:
-    """One answer, large. ``good`` is a query with an answer only while all is well."""
+class Who:
+    """Who holds a role, large: the ``label`` of every series of ``query``.
+
+    ``good`` is a query with an answer only while all is well.
+    """
 
     title: str
     query: str
     good: str
-    shows: Literal["label", "value"] = "value"
     label: str = "site"
+    nothing: str = "nobody"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number, large; all is well within its bounds.
+
+    ``words`` are shown for their values in place of the number.
+    """
+
+    title: str
+    query: str
+    at_most: float | None = None
+    at_least: float | None = None
     unit: Unit = ""
-    words: tuple[tuple[float, str], ...] = ()
+    words: Words = ()
     nothing: str = "none"
+
+    @property
+    def good(self) -> str:
+        """A query with an answer only while the number is within its bounds."""
+        query = f"({self.query})"
+        if self.at_least is not None:
+            query += f" >= {self.at_least:.12g}"
+        if self.at_most is not None:
+            query += f" <= {self.at_most:.12g}"
+        return query
+
+
+Tile = Who | Figure
 
 
 @dataclass(frozen=True)
@@ -60,38 +105,38 @@ class Column:
 def tiles(design: Design) -> tuple[Tile, ...]:
     """The answers an operator wants first."""
     hospital = f'scope="{HOSPITAL_SCOPE}"'
-    promised = bound_of(design, "replication_lag_s") or 0
-    lag = f"max({replication_lag(design)})"
     objective = availability(design)
-    target = objective.at_least if objective and objective.at_least else 0
+    share = objective.at_least if objective else None
     read = f'time() - {names.PROBE_LAST_SUCCESS}{{path="read"}}'
     write = f'time() - {names.PROBE_LAST_SUCCESS}{{path="write"}}'
     # A scrape's age, and one missed beat of the probe, are no outage.
-    fresh = 10
+    fresh_s = 10
     return (
-        Tile(
+        Who(
             "Primary database", f"patroni_primary{{{hospital}}} == 1",
-            f"sum(patroni_primary{{{hospital}}}) == 1", shows="label", nothing="nobody",
+            f"sum(patroni_primary{{{hospital}}}) == 1",
         ),
-        Tile(
+        Who(
             "Synchronous standby", f"patroni_sync_standby{{{hospital}}} == 1",
-            f"sum(patroni_sync_standby{{{hospital}}}) >= 1", shows="label", nothing="nobody",
+            f"sum(patroni_sync_standby{{{hospital}}}) >= 1",
         ),
-        Tile(
+        Who(
             "Serving clinicians", f"{names.SERVING_SITE} == 1",
-            f'{names.SERVING_SITE}{{mode="normal"}} == 1', shows="label", label="serving",
-            nothing="nobody",
+            f'{names.SERVING_SITE}{{mode="normal"}} == 1', label="serving",
         ),
-        Tile("Last write", write, f"({write}) < {fresh}", unit="s"),
-        Tile("Last look-up", read, f"({read}) < {fresh}", unit="s"),
-        Tile("Replication lag", lag, f"{lag} <= {promised:g}", unit="s"),
-        Tile(
+        Figure("Last write", write, at_most=fresh_s, unit="s"),
+        Figure("Last look-up", read, at_most=fresh_s, unit="s"),
+        Figure(
+            "Replication lag", f"max({replication_lag(design)})",
+            at_most=bound_of(design, "replication_lag_s"), unit="s",
+        ),
+        Figure(
             "Answered, 5 min", "100 * sli:request_success:ratio_rate5m",
-            f"sli:request_success:ratio_rate5m >= {target:g}", unit="%", nothing="no requests",
+            at_least=None if share is None else 100 * share, unit="%", nothing="no requests",
         ),
-        Tile(
-            "Google Cloud fallback", "max(gcp_fallback_active)", "max(gcp_fallback_active) == 0",
-            words=((0, "not active"), (1, "ACTIVE")), nothing="unknown",
+        Figure(
+            "Google Cloud fallback", "max(gcp_fallback_active)", at_most=0,
+            words=((0, "not active", "good"), (1, "ACTIVE", "bad")), nothing="unknown",
         ),
     )  # fmt: skip
 
@@ -168,24 +213,37 @@ def _database_role() -> str:
     )
 
 
-def charts(design: Design) -> tuple[Chart, ...]:
-    """How it came to this, over the last minutes."""
-    duration = f'prontuario_api_request_duration_seconds_bucket{{job="{names.API}"'
+def charts(design: Design, window: str | None = None) -> tuple[Chart, ...]:
+    """How it came to this, over the last minutes.
+
+    ``window`` is what rates are taken over, in Prometheus's notation or as a variable of Grafana;
+    when left out, four scrapes.
+    """
+    window = window or duration(SCRAPES_PER_RATE * pace(design).scrape_s)
+    buckets = f'prontuario_api_request_duration_seconds_bucket{{job="{names.API}"'
     look_up = next((o.at_most for o in design.objectives if o.metric == "latency_s"), None)
     errors = api_requests('status=~"5.."')
     attempts = f'{names.PROBE_ATTEMPTS}_total{{outcome="failed"'
     return (
         Chart("Requests by site",
-              f"sum by (site) (rate({api_requests()}[{RATE_WINDOW}]))", "site", "/s"),
+              f"sum by (site) (rate({api_requests()}[{window}]))", "site", "/s"),
         Chart("Errors (5xx) by site",
-              f"sum by (site) (rate({errors}[{RATE_WINDOW}]))", "site", "/s"),
+              f"sum by (site) (rate({errors}[{window}]))", "site", "/s"),
         Chart("Look-up, 95th percentile by site", "histogram_quantile(0.95, sum by (site, le) "
-              f'(rate({duration},method="GET",route="/v1/patients/{{patient_id}}"}}'
-              f"[{RATE_WINDOW}])))", "site", "s", look_up),
+              f'(rate({buckets},method="GET",route="/v1/patients/{{patient_id}}"}}'
+              f"[{window}])))", "site", "s", look_up),
         Chart("Failed attempts of the probe", f"sum by (path) (rate({attempts}}}"
-              f"[{RATE_WINDOW}]))", "path", "/s"),
+              f"[{window}]))", "path", "/s"),
+        *_budget(design),
         Chart("Replication lag of the hospital's standby", replication_lag(design), "site", "s",
               bound_of(design, "replication_lag_s")),
         Chart("Chats waiting for a model", "inference_queue_length", "site", "",
               float(design.inference.max_queue)),
     )  # fmt: skip
+
+
+def _budget(design: Design) -> list[Chart]:
+    """How fast the error budget burns in the window of the quickest alert, and its bound."""
+    rate = burn_rate(design, BURNS[0])
+    title = f"Error budget: times faster than allowed, {duration(BURNS[0].long_s)}"
+    return [Chart(title, rate, "sli", limit=BURNS[0].factor)] if rate else []

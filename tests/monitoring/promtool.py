@@ -48,12 +48,12 @@ def run_rules(
     files: Sequence[str],
     interval: str,
     evaluation: str,
-    expressions: Mapping[str, tuple[str, float | None]] | None = None,
+    expressions: Mapping[str, tuple[str, Mapping[str, float] | float | None]] | None = None,
 ) -> None:
     """Fail with promtool's words unless exactly the expected alerts fire.
 
     Only the rule files named are evaluated. Annotations are not compared: they are words.
-    ``expressions``: time and value by expression; None: no answer.
+    ``expressions``: time and value by expression, or the values by labels; None: no answer.
     """
     rules = []
     for path in write_rules(design, folder):
@@ -80,7 +80,7 @@ def run_rules(
             {
                 "expr": expression,
                 "eval_time": at,
-                "exp_samples": [] if value is None else [{"labels": "", "value": value}],
+                "exp_samples": samples(value),
             }
             for expression, (at, value) in (expressions or {}).items()
         ],
@@ -92,3 +92,10 @@ def run_rules(
         [promtool(), "test", "rules", file], capture_output=True, text=True, check=False
     )
     assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+def samples(value: Mapping[str, float] | float | None) -> list[dict[str, Any]]:
+    if value is None:
+        return []
+    by_labels = value if isinstance(value, Mapping) else {"": value}
+    return [{"labels": labels, "value": number} for labels, number in by_labels.items()]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,9 +23,11 @@ from reference_stack.monitoring import alertmanager, prometheus
 from reference_stack.monitoring.console import PAGE, failover_page
 from reference_stack.monitoring.health import ask
 from reference_stack.monitoring.pace import Pace
+from reference_stack.monitoring.panels import charts
 from reference_stack.monitoring.sink import SinkSettings
 from reference_stack.monitoring.targets import jobs
 from tests.monitoring.promtool import promtool, write_rules
+from tests.ports import free_port
 
 pytestmark = pytest.mark.servers
 
@@ -45,9 +46,7 @@ def program(name: str) -> Path:
 
 
 def free_endpoint() -> Endpoint:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return Endpoint("127.0.0.1", probe.getsockname()[1])
+    return Endpoint("127.0.0.1", free_port())
 
 
 @contextmanager
@@ -61,7 +60,7 @@ def process(argv: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
         running.wait()
 
 
-def wait_for(condition: Callable[[], bool], what: str, deadline_s: float = 60) -> None:
+def wait_for(condition: Callable[[], bool], what: str, deadline_s: float = 120) -> None:
     end = time.monotonic() + deadline_s
     while not condition():
         assert time.monotonic() < end, f"waited in vain for {what}"
@@ -70,13 +69,15 @@ def wait_for(condition: Callable[[], bool], what: str, deadline_s: float = 60) -
 
 def answers(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=2).is_success
+        return httpx.get(url, timeout=10).is_success
     except httpx.HTTPError:
         return False
 
 
 @contextmanager
-def running_prometheus(design: Design, folder: Path) -> Iterator[Endpoint]:
+def running_prometheus(
+    design: Design, folder: Path
+) -> Iterator[tuple[Endpoint, subprocess.Popen[bytes]]]:
     """Prometheus with the design's rules and page; none of the design's targets exists."""
     here = free_endpoint()
     consoles = folder / "consoles"
@@ -89,9 +90,9 @@ def running_prometheus(design: Design, folder: Path) -> Iterator[Endpoint]:
     argv = prometheus.command(
         program("prometheus"), config, listen=here, data=folder / "data", consoles=consoles
     )
-    with process(argv, folder / "prometheus.log"):
+    with process(argv, folder / "prometheus.log") as running:
         wait_for(lambda: answers(f"{here.url}/-/ready"), "Prometheus")
-        yield here
+        yield here, running
 
 
 @pytest.mark.parametrize("network", ["namespaces", "addresses", "ports"])
@@ -143,8 +144,8 @@ def test_what_this_machine_lacks_has_no_target(design: Design) -> None:
 def test_the_failover_page_is_whole_even_before_anything_was_measured(
     design: Design, tmp_path: Path
 ) -> None:
-    with running_prometheus(design, tmp_path) as here:
-        answer = httpx.get(f"{here.url}/consoles/{PAGE}", timeout=10)
+    with running_prometheus(design, tmp_path) as (here, _running):
+        answer = httpx.get(f"{here.url}/consoles/{PAGE}", timeout=60)
         assert answer.status_code == 200, answer.text
         # Nothing of a template is left over, and what is not known is said, not left empty.
         assert "{{" not in answer.text
@@ -153,9 +154,9 @@ def test_the_failover_page_is_whole_even_before_anything_was_measured(
         # It works on a machine without the internet.
         assert re.findall(r'(?:src|href)="(?!data:)', answer.text) == []
         queries = re.findall(r'"query": ("(?:[^"\\]|\\.)*")', answer.text)
-        assert len(queries) == 6
+        assert len(queries) == len(charts(design))
         for query in map(json.loads, queries):
-            asked = httpx.get(f"{here.url}/api/v1/query", params={"query": query}, timeout=10)
+            asked = httpx.get(f"{here.url}/api/v1/query", params={"query": query}, timeout=60)
             assert asked.status_code == 200, asked.text
         rules = ask(here, "/api/v1/rules")
         groups = {group["name"] for group in rules["groups"]}
@@ -197,7 +198,7 @@ def test_an_alert_comes_through_alertmanager_into_the_sinks_file_and_so_does_its
 
         def post(alert: dict[str, object]) -> None:
             url = f"{manager.url}/api/v2/alerts"
-            httpx.post(url, json=[alert], timeout=5).raise_for_status()
+            httpx.post(url, json=[alert], timeout=60).raise_for_status()
 
         def lines() -> list[dict[str, object]]:
             return [json.loads(line) for line in file.read_text().splitlines()]
@@ -209,10 +210,10 @@ def test_an_alert_comes_through_alertmanager_into_the_sinks_file_and_so_does_its
             # A dead Mac's parts are not told one by one.
             part = {"alertname": "ComponentDown", "site": "mac-2", "job": "etcd"}
             post({"labels": part, "startsAt": begun})
-            wait_for(lambda: len(lines()) == 1, "the alert")
+            wait_for(lambda: len(lines()) >= 1, "the alert")
             post({"labels": labels, "startsAt": begun, "endsAt": "2026-01-02T03:05:05Z"})
             wait_for(lambda: len(lines()) >= 2, "its end")
-        told = httpx.get(f"{sink.url}/alerts", timeout=5).json()["alerts"]
+        told = httpx.get(f"{sink.url}/alerts", timeout=60).json()["alerts"]
         assert told == lines()
         assert [(a["name"], a["status"]) for a in told[:2]] == [
             ("MacStudioDown", "firing"), ("MacStudioDown", "resolved"),
@@ -222,13 +223,13 @@ def test_an_alert_comes_through_alertmanager_into_the_sinks_file_and_so_does_its
         assert told[0]["ends_at"] is None
         assert told[1]["ends_at"] is not None
         running.send_signal(signal.SIGTERM)
-        assert running.wait(10) == 0
+        assert running.wait(60) == 0
 
 
 def test_the_sink_refuses_what_is_no_alert(tmp_path: Path) -> None:
     with running_sink(tmp_path) as (sink, file, _):
         for body in (b"", b"{}", b'{"alerts": [{}]}'):
-            answer = httpx.post(f"{sink.url}{alertmanager.SINK_PATH}", content=body, timeout=5)
+            answer = httpx.post(f"{sink.url}{alertmanager.SINK_PATH}", content=body, timeout=60)
             assert answer.status_code == 400
-        assert httpx.post(f"{sink.url}/other", content=b"{}", timeout=5).status_code == 404
+        assert httpx.post(f"{sink.url}/other", content=b"{}", timeout=60).status_code == 404
         assert file.read_text() == ""

@@ -20,8 +20,8 @@ from selenium.webdriver.common.alert import Alert
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
-DEADLINE_S = 20.0
-PHONE, DESKTOP = (390, 844), (1280, 800)
+DEADLINE_S = 120.0
+SMALL_PHONE, PHONE, DESKTOP = (360, 640), (390, 844), (1280, 800)
 
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),

@@ -8,11 +8,11 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from reference_stack.hospital.patients import Patient
-from tests.web.browser import DESKTOP, PHONE, Browser
+from tests.web.browser import DESKTOP, PHONE, SMALL_PHONE, Browser
 from tests.web.test_ward_round import ask, open_patient, sign_in
 from tests.web.ward import EMERGENCY, Ward
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.servers
 
 #: What a tab shows once it has read what it shows.
 CONTENT = {
@@ -63,7 +63,25 @@ while (walker.nextNode()) {
 }
 return faint;
 """
-SIZES = {"phone": PHONE, "desk": DESKTOP}
+# WCAG 2.2, 1.4.11 and 2.4.13: 3:1 between the ring around what has the focus and what it lies on.
+RING_CONTRAST = r"""
+const luminance = ([r, g, b]) => [r, g, b].map((c) => c / 255)
+  .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+  .reduce((sum, c, place) => sum + c * [0.2126, 0.7152, 0.0722][place], 0);
+const parts = (colour) => colour.match(/[\d.]+/g).map(Number);
+const ground = (one) => {
+  for (let at = one; at; at = at.parentElement) {
+    const found = parts(getComputedStyle(at).backgroundColor);
+    if (found.length === 3 || found[3] === 1) return found;
+  }
+  return [255, 255, 255];
+};
+const one = document.activeElement, style = getComputedStyle(one);
+if (!one.matches(':focus-visible') || style.outlineStyle === 'none') return null;
+const [ring, below] = [luminance(parts(style.outlineColor)), luminance(ground(one.parentElement))];
+return (Math.max(ring, below) + 0.05) / (Math.min(ring, below) + 0.05);
+"""
+SIZES = {"small": SMALL_PHONE, "phone": PHONE, "desk": DESKTOP}
 FOCUSED = "const one = document.activeElement; return one.id || one.className || one.tagName"
 
 
@@ -149,6 +167,22 @@ def test_the_keyboard_alone_gets_from_the_log_in_to_a_patients_note(
     keys(browser, "Sem mouse.")
     assert browser.value("#note") == "Sem mouse."
     browser.script("sessionStorage.clear()")
+
+
+def test_what_has_the_focus_is_seen_also_in_the_emergencys_banner(
+    page: Browser, ward: Ward, inpatient: Patient
+) -> None:
+    ward.leadership.document = EMERGENCY
+    ward.lead(ward.gcp)
+    open_patient(page, ward, inpatient, "documentos")
+    page.see("#banner", EMERGENCY["message"])
+    rings = {}
+    page.script("document.querySelector('.skip').focus()")
+    for _ in range(10):
+        keys(page, Keys.TAB)
+        rings[page.script(FOCUSED)] = page.script(RING_CONTRAST)
+    assert rings["SUMMARY"]
+    assert all(ring is None or ring >= 3 for ring in rings.values()), rings
 
 
 def keys(browser: Browser, *pressed: str) -> None:

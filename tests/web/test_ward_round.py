@@ -14,7 +14,7 @@ from reference_stack.web import CONTENT_SECURITY_POLICY, STATIC
 from tests.web.browser import PHONE, Browser
 from tests.web.ward import EMERGENCY, Ward, password_of
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.servers
 
 WHOLE_ANSWER = "Dor no peito:"
 
@@ -240,11 +240,49 @@ def test_in_an_emergency_everybody_is_told_what_goes_on_and_what_is_off(
     browser.wait(lambda: "emergência" not in browser.text("#banner"), "the banner to go")
 
 
+def test_what_is_off_in_an_emergency_is_named_so_not_only_struck_out(
+    browser: Browser, ward: Ward, inpatient: Patient
+) -> None:
+    ward.leadership.document = EMERGENCY
+    ward.lead(ward.gcp)
+    open_patient(browser, ward, inpatient, "resumo")
+    browser.see("#banner", EMERGENCY["message"])
+    tab = browser.find(".tabs a.off")
+    assert tab.accessible_name == "Documentos (desligado)"
+
+
+def test_a_search_does_not_outlive_the_session_it_was_made_in(
+    browser: Browser, ward: Ward, inpatient: Patient
+) -> None:
+    """A session can end while the tab sleeps: nobody is there to hear the server refuse it."""
+    log_in(browser, ward)
+    browser.type("#search", inpatient.family)
+    browser.see(".patients", inpatient.medical_record_number)
+    browser.script(
+        "const kept = JSON.parse(sessionStorage['prontuario.session']); kept.expiresAt = 1;"
+        "sessionStorage['prontuario.session'] = JSON.stringify(kept)"
+    )
+    browser.driver.refresh()
+    sign_in(browser, ward.receptionist)
+    assert browser.value("#search") == ""
+
+
+def test_no_script_of_the_page_can_make_markup_of_a_string(browser: Browser, ward: Ward) -> None:
+    browser.open()
+    browser.find("#username")
+    tried = browser.script(
+        "try { document.body.innerHTML = '<b id=made>x</b>'; return 'made' }"
+        "catch (error) { return error.name }"
+    )
+    assert tried == "TypeError"
+    assert "TrustedHTML" in browser.complaints()[0]
+
+
 def test_logging_out_forgets_everything(browser: Browser, ward: Ward, inpatient: Patient) -> None:
     open_patient(browser, ward, inpatient, "notas")
     browser.type("#note", "Segredo")
     browser.click("#logout")
-    assert "não foi guardada" in browser.answer_question(yes=False)
+    assert "não foi guardado" in browser.answer_question(yes=False)
     assert browser.value("#note") == "Segredo"
     browser.click("#logout")
     browser.answer_question(yes=True)

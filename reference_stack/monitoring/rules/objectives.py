@@ -166,16 +166,13 @@ def _success(indicator: Indicator) -> str:
 
 
 def _burn_alerts(design: Design) -> list[Alerting]:
-    objective = availability(design)
-    if objective is None or objective.at_least is None:
+    objective, budget = availability(design), _budget(design)
+    if objective is None or budget is None:
         return []
-    # Rounded, because 1 - 0.999 is 0.0010000000000000009 in binary.
-    budget = round(1 - objective.at_least, 12)
     return [
         Alerting(
             "ErrorBudgetBurn",
-            f'{_ratio_name(burn.long_s)}{{sli="{one.name}"}} * on () group_left () '
-            f"{_watched_share(burn.long_s)} > {burn.factor:g} * {budget:g}"
+            f"{_watched_ratio(burn, one)} > {burn.factor:g} * {budget:g}"
             f' and {_ratio_name(burn.short_s)}{{sli="{one.name}"}} > {burn.factor:g} * {budget:g}',
             0,
             burn.severity,
@@ -186,6 +183,30 @@ def _burn_alerts(design: Design) -> list[Alerting]:
         for one in indicators()
         for burn in BURNS
     ]
+
+
+def burn_rate(design: Design, burn: Burn) -> str | None:
+    """Times faster than an even spending of the budget, by indicator (``sli``), as alerts see it.
+
+    None without an objective of availability.
+    """
+    budget = _budget(design)
+    return f"{_watched_ratio(burn)} / {budget:g}" if budget else None
+
+
+def _budget(design: Design) -> float | None:
+    """The share of events that may be bad."""
+    objective = availability(design)
+    if objective is None or objective.at_least is None:
+        return None
+    # Rounded, because 1 - 0.999 is 0.0010000000000000009 in binary.
+    return round(1 - objective.at_least, 12)
+
+
+def _watched_ratio(burn: Burn, one: Indicator | None = None) -> str:
+    """The long window's share of bad events, of one indicator or each."""
+    chosen = f'{{sli="{one.name}"}}' if one else ""
+    return f"{_ratio_name(burn.long_s)}{chosen} * on () group_left () {_watched_share(burn.long_s)}"
 
 
 def _watched_share(window_s: int) -> str:

@@ -11,10 +11,11 @@ import { patientView } from "./patient.js";
 import { patientList } from "./patients.js";
 import { logOut, restore, session } from "./session.js";
 import { status, watch } from "./status.js";
+import { forgetUploads, hasUploads } from "./uploads.js";
 
 const THEME = "prontuario.theme";
 const LEARN_MS = 1500;
-const UNSENT = "Há uma nota ou gravação que ainda não foi guardada. Sair e apagá-la?";
+const UNSENT = "Há algo que ainda não foi guardado: uma nota, uma gravação ou um documento. Sair e apagar?";
 const bar = document.getElementById("bar");
 const main = document.getElementById("main");
 const context = { offers: () => false, chatFields: new Set() };
@@ -54,6 +55,7 @@ function route() {
 function showWard() {
   login = null;
   forgetDictations(false);
+  forgetUploads(false);
   resumeDrafts();
   finder = patientList({ selected: () => open?.id });
   fill(main, h("div", { class: "ward" }, finder.element, h("div", { class: "detail" })));
@@ -80,15 +82,18 @@ function showLogin(reason) {
 function sessionEnded() {
   pauseDrafts();
   pauseDictations();
-  showLogin(hasUnsent() || hasRecordings() ? "A sessão terminou. Entre de novo: o que você escreveu está guardado aqui." : "A sessão terminou. Entre de novo.");
+  showLogin(isAnythingUnsent() ? "A sessão terminou. Entre de novo: o que você escreveu está guardado aqui." : "A sessão terminou. Entre de novo.");
 }
 
+const isAnythingUnsent = () => hasUnsent() || hasRecordings() || hasUploads();
+
 function leave() {
-  if ((hasUnsent() || hasRecordings()) && !confirm(UNSENT)) return;
+  if (isAnythingUnsent() && !confirm(UNSENT)) return;
   forgetDrafts();
   open?.close();
   open = null;
   forgetDictations();
+  forgetUploads();
   logOut();
   showLogin();
 }

@@ -2,8 +2,9 @@
 
 import { fill, h, icon, trouble } from "./dom.js";
 import { moment, size } from "./format.js";
-import { PATIENCE_MS, json, newKey, request } from "./http.js";
+import { PATIENCE_MS, json, request } from "./http.js";
 import { session } from "./session.js";
+import { upload, uploads, uploadsOf } from "./uploads.js";
 
 const SHOWN = /^image\/(png|jpeg|gif|webp)$/;
 const TEXT = /^text\/plain/;
@@ -12,7 +13,8 @@ const MAY_ADD = new Set(["physician", "nurse"]);
 
 export function documentsPanel(patient) {
   const list = h("ul", { class: "documents", "aria-label": "Documentos" });
-  const state = h("div", { class: "state", role: "status", id: "document-state" });
+  const state = h("p", { class: "state", role: "status" });
+  const sent = h("div", { class: "uploads", role: "status", id: "document-state" });
   const leaving = new AbortController();
   const urls = new Set();
 
@@ -54,18 +56,13 @@ export function documentsPanel(patient) {
     dialog.showModal();
   }
 
-  /** Sent again, also by hand, a file has the same key: it is one document. */
-  async function add(file, title, key = newKey()) {
-    tell("pending", "Enviando…");
-    try {
-      await request(`/v1/patients/${patient.id}/documents?title=${encodeURIComponent(title)}`, {
-        method: "POST", body: file, key, timeoutMs: 60000, patienceMs: PATIENCE_MS, headers: { "Content-Type": file.type || "application/octet-stream" },
-        onWait: ({ tries, error }) => tell("pending", `${error.message}; enviando de novo (${tries + 1}ª vez)…`),
-      });
-      tell("stored", "Documento guardado.");
-      await read();
-    } catch (error) {
-      tell("failed", trouble(`O documento não foi guardado: ${error.message}`, () => add(file, title, key)));
+  const listed = new Set();
+  function showUploads() {
+    const mine = uploadsOf(patient.id);
+    fill(sent, mine.map((one) => row(one)));
+    for (const one of mine) {
+      one.isShown = true;
+      if (one.state === "stored" && !listed.has(one)) { listed.add(one); read(); }
     }
   }
 
@@ -74,11 +71,28 @@ export function documentsPanel(patient) {
     fill(state, words);
   }
 
+  uploads.addEventListener("change", showUploads, { signal: leaving.signal });
+  showUploads();
   read();
+  const mayAdd = MAY_ADD.has(session()?.clinician.role);
   return {
-    element: h("div", { class: "document-panel" }, MAY_ADD.has(session()?.clinician.role) ? uploader(add) : null, state, list),
-    close() { leaving.abort(); urls.forEach((url) => URL.revokeObjectURL(url)); },
+    element: h("div", { class: "document-panel" }, mayAdd ? uploader((file, title) => upload(patient.id, file, title)) : null, sent, state, list),
+    close() {
+      leaving.abort();
+      urls.forEach((url) => URL.revokeObjectURL(url));
+      for (const one of uploadsOf(patient.id)) {
+        one.isShown = false;
+        if (one.state === "stored") one.drop();
+      }
+    },
   };
+}
+
+function row(one) {
+  if (one.state !== "failed") return h("p", { class: `state ${one.state}` }, one.words);
+  const line = trouble(one.words, () => one.send());
+  line.append(h("button", { type: "button", class: "secondary", onclick: () => one.drop() }, "Descartar"));
+  return line;
 }
 
 function uploader(add) {

@@ -144,9 +144,12 @@ export function problemOf(status, said, retryAfterMs = null) {
 export async function request(path, { key, onWait, patienceMs = Infinity, signal, read, ...options } = {}) {
   const headers = { ...(options.headers ?? {}), ...(key ? { "Idempotency-Key": key } : {}) };
   const since = performance.now();
+  const bearer = token;
   let answered = null;
   try {
     for (let tries = 1; ; tries += 1) {
+      // Whoever asked has logged out: nothing is asked again, least of all in another person's name.
+      if (bearer && bearer !== token) throw new ApiError(401, "session-ended", "A sessão terminou");
       try {
         const response = await attempt(path, { ...options, headers, signal });
         return read ? await whole(response, read, signal) : response;

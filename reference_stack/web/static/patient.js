@@ -51,7 +51,7 @@ export function patientView(id, tab, context) {
       // The server decides; what it would refuse anyway is not offered (see permissions of the API).
       const mine = TABS.filter((one) => !one.needs || CLINICAL.has(session()?.clinician.role));
       const chosen = mine.find((one) => one.id === wanted) ?? mine[0];
-      fill(tabs, mine.map((one) => h("a", { href: `#/patients/${id}/${one.id}`, "aria-current": one === chosen ? "page" : null, class: one.needs && !isServed(one.needs) ? "off" : null }, icon(one.icon), h("span", {}, one.label))));
+      fill(tabs, mine.map((one) => h("a", { href: `#/patients/${id}/${one.id}`, "aria-current": one === chosen ? "page" : null, class: one.needs && !isServed(one.needs) ? "off" : null }, icon(one.icon), h("span", {}, one.label), one.needs && !isServed(one.needs) ? h("span", { class: "visually-hidden" }, " (desligado)") : null)));
       open?.close?.();
       open = chosen.needs && !isServed(chosen.needs) ? off(chosen.label) : chosen.panel(patient, context);
       fill(body, open.element);

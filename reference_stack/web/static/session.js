@@ -16,6 +16,7 @@ export function restore() {
   try {
     const stored = JSON.parse(sessionStorage.getItem(STORED));
     if (stored && stored.expiresAt > Date.now()) take(stored);
+    else if (stored) forget();
   } catch { /* nothing usable is stored: log in */ }
   return current;
 }

@@ -2,6 +2,7 @@
 
 import { attempt, connection } from "./http.js";
 import { fill, h } from "./dom.js";
+import { leftAside, uploads } from "./uploads.js";
 
 const EVERY_MS = 5000;
 /** More often while something is wrong: the ward waits for the word. */
@@ -53,6 +54,7 @@ export function watch(banner) {
     if (connection.online) setTimeout(() => show(banner), BACK_MS + 1);
   });
   connection.addEventListener("site", () => { show(banner); status.dispatchEvent(new CustomEvent("change")); });
+  uploads.addEventListener("change", () => show(banner));
   setInterval(() => tick(banner), TICK_MS);
   look();
 }
@@ -60,7 +62,7 @@ export function watch(banner) {
 /** The banner is built anew only when its words change: screen readers speak each change. */
 function show(banner) {
   const rows = rowsNow();
-  const said = JSON.stringify(rows.map(({ kind, strong, text, off }) => [kind, strong, text, off]));
+  const said = JSON.stringify(rows.map(({ kind, strong, text, off, href }) => [kind, strong, text, off, href]));
   if (banner.dataset.said !== said) {
     banner.dataset.said = said;
     fill(banner, rows.map(row));
@@ -90,13 +92,15 @@ function rowsNow() {
     const seconds = ((connection.backAt - connection.lostAt) / 1000).toLocaleString("pt-BR", { maximumFractionDigits: 1 });
     rows.push({ kind: "restored", strong: "Reconectado.", text: `${connection.site ?? "O sistema"} responde, depois de ${seconds} s.` });
   }
+  for (const one of leftAside()) rows.push({ kind: "away", text: one.words, href: `#/patients/${one.patientId}/documentos` });
   return rows;
 }
 
-function row({ kind, strong, ticking, text, off }) {
+function row({ kind, strong, ticking, text, off, href }) {
   return h("div", { class: kind },
     strong ? h("strong", {}, strong) : null,
     ticking ? h("span", { class: `${ticking} number`, "aria-hidden": "true" }) : null,
     h("p", {}, text),
+    href ? h("a", { href }, "Abrir") : null,
     off ? h("details", {}, h("summary", {}, "O que está desligado"), h("ul", {}, off.map((name) => h("li", {}, name)))) : null);
 }
