@@ -99,6 +99,10 @@ class Demand(Strict):
     needs_database: bool = Field(
         default=True, description="false: answered without it, so its loss goes unnoticed"
     )
+    audited: bool = Field(
+        default=False,
+        description="a read whose event in the audit trail is committed before its answer leaves",
+    )
     prompt_tokens: Distribution | None = None
     answer_tokens: Distribution | None = None
     upload_bytes: Distribution | None = None

@@ -30,7 +30,7 @@ from load.errors import LoadError
 from load.lag import LagSampler, lag_table
 from load.process import DRAIN_S, LoadProcess, check_accounts, start_load
 from load.run import SPAWN_GRACE_S, clinician_usernames
-from load.settings import PROCESS_LOG
+from load.settings import PROCESS_LOG, ChatProbe
 from reference_stack.handle import StackHandle
 
 __all__ = ["experiment_names", "run_experiment"]
@@ -49,6 +49,7 @@ class Plan:
     steady_s: float
     settle_s: float
     usernames: list[str]
+    chat_probe: ChatProbe | None
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,8 @@ def run_experiment(
         raise StackNotWholeError(problems)
     usernames = clinician_usernames(handle)
     check_accounts(users, usernames)
-    plan = Plan(experiment, users, seed, steady_s, settle_s, usernames)
+    probe = ChatProbe() if "chat" in handle.design.workload.demands else None
+    plan = Plan(experiment, users, seed, steady_s, settle_s, usernames, probe)
     run = RunWriter.of_design(
         root,
         kind="chaos",
@@ -106,6 +108,7 @@ def run_experiment(
         seed=seed,
         parameters={
             "experiment": name, "users": users, "steady_s": steady_s, "settle_s": settle_s,
+            "chat_probe": probe.model_dump() if probe is not None else None,
         },
     )  # fmt: skip
     with (
@@ -152,6 +155,7 @@ def _carry_out(
         handle.api_urls, handle.design, handle.secret("clinicians"), usernames=plan.usernames,
         users=plan.users, duration_s=before_s + FAULT_DEADLINE_S + plan.settle_s, seed=plan.seed,
         output=output, certificate_authority=handle.certificate_authority,
+        chat_probe=plan.chat_probe,
     ) as load:  # fmt: skip
         progress(f"{plan.users} clinicians arrive over {ramp_s:g} s")
         load.wait_until_spawned(ramp_s + SPAWN_GRACE_S)

@@ -1,6 +1,7 @@
 """What a fault cost the clients: definitions before code.
 
-**Operations.** read = look a patient up, write = store a note, chat = a whole streamed answer.
+**Operations.** read = look a patient up, write = store a note, chat = a whole streamed answer, a
+clinician's or a probe's: see :mod:`load.probe`.
 
 **Recovered** (RTO). An operation is recovered by the first successful attempt that was *sent after
 the fault had landed* and after whose end no attempt sent within the next ``SUSTAIN_S`` seconds ends
@@ -20,7 +21,7 @@ An attempt that the end of the load cut off had not succeeded in all the time it
 within the window, it counts as not successful.
 
 **Waited.** A request counts by its *intended* time: if it hung from before the fault, its user has
-waited since then. The wait ends with the first success of any of its attempts.
+waited since then. The wait ends with the first success of any of its attempts. Probes are no users.
 
 **Ledger**, in the spirit of Jepsen's set checker. *Acknowledged* writes must be there. *Lost* =
 acknowledged and not found. An *unknown* write may be there or not, and is never lost, found or not.
@@ -40,6 +41,8 @@ from typing import Final, Literal
 
 import numpy as np
 import pandas as pd
+
+from load.settings import PROBE_JOURNEY
 
 Operation = Literal["read", "write", "chat"]
 
@@ -136,7 +139,8 @@ def waits(
     requests: pd.DataFrame, operation: Operation, landed_s: float, recovered_s: float
 ) -> Waits:
     """How long the users waited whose requests the outage [landed_s, recovered_s] touched."""
-    mine = requests[requests["operation"] == OPERATIONS[operation]]
+    asked = requests[requests["journey"] != PROBE_JOURNEY]
+    mine = asked[asked["operation"] == OPERATIONS[operation]]
     answered = mine[mine["outcome"] == "ok"].groupby("request_id")["finished_s"].min()
     intended = mine.groupby("request_id")["intended_s"].min()
     ended = answered.reindex(intended.index).fillna(math.inf)

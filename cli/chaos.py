@@ -18,7 +18,7 @@ from cli.common import (
     print_json,
     progress_printer,
 )
-from cli.predict import record_prediction
+from cli.predict import UNMEASURED, record_prediction
 from cli.report import show_verdicts
 from evidence import exit_code, load_run
 
@@ -56,14 +56,16 @@ def run(
     Exit code 1 when a promise is refuted, 3 when the evidence does not suffice.
     Example: `testbed chaos run primary-power-loss --users 200`
     """
-    from chaos.experiment import experiment_names, run_experiment
+    from chaos.experiment import run_experiment
+    from chaos.toolkit import load_experiment
     from reference_stack.handle import StackHandle
     from reports.judge import verdicts
 
     progress = progress_printer()
+    load_experiment(experiment)  # an unknown name is told before a stack is looked for
     handle = StackHandle.attach(directory.absolute())
-    if experiment in experiment_names() and prediction is None:
-        prediction = record_prediction(handle.design, runs, seed, None, progress)
+    if prediction is None:
+        prediction = record_prediction(handle.design, runs, seed, UNMEASURED, progress)
     path = run_experiment(
         experiment, handle, users=users, seed=seed, root=runs,
         prediction_run=prediction.name if prediction is not None else None, progress=progress,

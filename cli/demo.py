@@ -22,10 +22,9 @@ from cli.common import (
     print_json,
     progress_printer,
 )
-from cli.predict import record_prediction, run_calibration, show_predictions
+from cli.predict import measured_by, record_prediction, run_calibration, show_predictions
 from cli.report import show_verdicts
 from cli.stack import parse_instance
-from evidence import load_run
 
 EXPERIMENT = "primary-power-loss"
 DEMO_STACK = Path(".cache/demo-stack")
@@ -45,16 +44,17 @@ def demo(
 ) -> int:
     """Predict, run, load, break, measure and judge: ends with the report.
 
-    The machine's language model is timed, the failover predicted and recorded; then the stack comes
-    up, clinicians work on it, and the primary's site loses power under them.
+    The machine's language model and disk are timed, the failover predicted and recorded; then the
+    stack comes up, clinicians work on it, and the primary's site loses power under them. A probe
+    asks the chat all the while, which few clinicians do.
     Exit code 0 nothing refuted, 1 a promise refuted, 3 more evidence is needed.
     Example: `testbed demo --users 200 --seed 7`
     """
     from chaos.experiment import run_experiment
     from reference_stack.bringup import running
+    from reference_stack.possible import as_far_as_possible
     from reference_stack.preconditions import require_fit_machine
     from reports.report import build_report
-    from simulator.calibration import calibrated_step_times
 
     progress = progress_printer()
     system = load_design(design, [*(override or ()), f"workload.users={users}"])
@@ -65,11 +65,16 @@ def demo(
             where="--design", allowed="local, or a design that extends it",
         )  # fmt: skip
     stack = directory.absolute()
-    require_fit_machine(system, stack, number, progress)[1].release()
-    calibration = run_calibration(system, runs, progress)
-    step_times = calibrated_step_times(load_run(calibration), system.inference.model)
+    programs, reservation = require_fit_machine(system, stack, number, progress)
+    reservation.release()
+    # What is predicted must be what will run, or no report can set one beside the other.
+    possible = as_far_as_possible(system, programs.paths)
+    if possible != system:
+        progress("programs are missing (see testbed doctor): left out is what needs them")
+    system = possible
+    calibration = run_calibration(system, runs, stack.parent, progress)
     progress("predicting, before anything runs")
-    prediction = record_prediction(system, runs, seed, step_times, progress)
+    prediction = record_prediction(system, runs, seed, measured_by(calibration, system), progress)
     if not json:
         show_predictions(system, prediction)
     with running(system, stack, instance=number, seed=seed, progress=progress) as handle:

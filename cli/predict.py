@@ -6,7 +6,7 @@ import json as json_library
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
 from rich.table import Table
@@ -14,6 +14,7 @@ from rich.table import Table
 from architecture import Design, InputError, load_design
 from cli.common import (
     DEFAULT_RUNS,
+    DEFAULT_STACK,
     DesignOption,
     JsonOption,
     Progress,
@@ -28,8 +29,19 @@ from evidence import Estimate, load_run
 from reference_stack.errors import StackError
 
 if TYPE_CHECKING:
+    from simulator.flush_times import FlushTimes
     from simulator.hospital import CapacityResult
     from simulator.step_times import StepTimesRange
+
+
+class Measured(TypedDict):
+    """What was measured of this machine; None where the catalogue or an estimate has to do."""
+
+    step_times: StepTimesRange | None
+    flush_times: FlushTimes | None
+
+
+UNMEASURED: Measured = {"step_times": None, "flush_times": None}
 
 CalibrationOption = Annotated[
     Path | None,
@@ -38,6 +50,7 @@ CalibrationOption = Annotated[
 
 
 REPLICATIONS = 10
+FLUSHES = 300
 
 
 def simulate(
@@ -87,7 +100,7 @@ def simulate(
     scenario = scenario_of(
         system, users=users, day=day, faults=fault or (), duration_s=duration
     )  # fmt: skip
-    figures = figures_for(system, step_times=_step_times(calibration, system))
+    figures = figures_for(system, **_measured(calibration, system))
     result = simulate_design(
         system, figures, seed=seed, replications=replications, scenario=scenario
     )
@@ -148,9 +161,7 @@ def predict(
     Example: `testbed predict --design dual-m3-ultra`
     """
     system = load_design(design, override or ())
-    path = record_prediction(
-        system, runs, seed, _step_times(calibration, system), progress_printer()
-    )
+    path = record_prediction(system, runs, seed, _measured(calibration, system), progress_printer())
     outcome = load_run(path).record.outcome
     if json:
         print_json({"run": path.name, **outcome})
@@ -164,18 +175,26 @@ def calibrate(
     runs: RunsOption = DEFAULT_RUNS,
     json: JsonOption = False,
 ) -> None:
-    """Time the language model on this machine, for the simulator. Example: `testbed calibrate`"""
-    path = run_calibration(load_design(design, override or ()), runs, progress_printer())
+    """Time the language model and the disk on this machine, for the simulator.
+
+    Example: `testbed calibrate`
+    """
+    system = load_design(design, override or ())
+    path = run_calibration(system, runs, DEFAULT_STACK.parent, progress_printer())
     if json:
         print_json({"run": path.name, **load_run(path).record.outcome})
     else:
         out.print(f"recorded in {path}", soft_wrap=True)
 
 
-def run_calibration(design: Design, root: Path, progress: Progress) -> Path:
-    """Time the model's steps in a process of its own and record a ``calibration`` run."""
+def run_calibration(design: Design, root: Path, folder: Path, progress: Progress) -> Path:
+    """Time the model's steps and the disk's flushes, and record a ``calibration`` run.
+
+    The model is timed in a process of its own. ``folder`` is on the disk that the stack will use.
+    """
     import pandas as pd
 
+    from reference_stack.database.flush_timing import time_flushes
     from reference_stack.models import ensure_model, model_cache
     from simulator.calibration import fit_step_times, record_calibration
     from simulator.figures import THIS_MACHINE
@@ -194,18 +213,33 @@ def run_calibration(design: Design, root: Path, progress: Progress) -> Path:
         raise StackError(f"the model could not be timed: {timing.stderr.strip()[-500:]}")
     document: dict[str, Any] = json_library.loads(timing.stdout)
     rows = pd.DataFrame(document["rows"])
-    return record_calibration(rows, fit_step_times(rows), design, root, hardware=THIS_MACHINE)
+    progress("timing the disk's flushes")
+    return record_calibration(
+        rows, fit_step_times(rows), design, root, hardware=THIS_MACHINE,
+        flushes_s=time_flushes(folder.absolute(), FLUSHES),
+    )  # fmt: skip
 
 
 def record_prediction(
-    design: Design, root: Path, seed: int, step_times: StepTimesRange | None, progress: Progress
+    design: Design, root: Path, seed: int, measured: Measured, progress: Progress
 ) -> Path:
     """Predict, and write the ``prediction`` run."""
 
     from simulator.prediction import predict as predict_design
     from simulator.prediction import record
 
-    return record(predict_design(design, seed=seed, step_times=step_times, progress=progress), root)
+    return record(predict_design(design, seed=seed, progress=progress, **measured), root)
+
+
+def measured_by(calibration: Path, design: Design) -> Measured:
+    """What a calibration run found, as the simulator takes it."""
+    from simulator.calibration import calibrated_flush_times, calibrated_step_times
+
+    run = load_run(calibration)
+    return {
+        "step_times": calibrated_step_times(run, design.inference.model),
+        "flush_times": calibrated_flush_times(run),
+    }
 
 
 def show_predictions(design: Design, path: Path) -> None:
@@ -228,19 +262,18 @@ def show_predictions(design: Design, path: Path) -> None:
             )  # fmt: skip
 
 
-def _step_times(calibration: Path | None, design: Design) -> StepTimesRange | None:
-    from simulator.calibration import calibrated_step_times
+def _measured(calibration: Path | None, design: Design) -> Measured:
     from simulator.figures import THIS_MACHINE
 
     if calibration is None:
-        return None
+        return UNMEASURED
     sites = design.sites_with("inference")
     if not sites or design.sites[sites[0]].hardware != THIS_MACHINE:
         raise InputError(
             f"speaks of {THIS_MACHINE}, the design's model runs on other hardware",
             where="--calibration",
         )
-    return calibrated_step_times(load_run(calibration), design.inference.model)
+    return measured_by(calibration, design)
 
 
 def _words(estimate: Estimate) -> str:

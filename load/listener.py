@@ -9,8 +9,8 @@ CLOCK_MONOTONIC.
 
 ==============  ===================================================================================
 request_id      the same for all attempts of one intended request; for a note it is the client id
-user            number of the user, from 0
-journey         name of the journey in the design's workload
+user            number of the user, from 0; a probe comes after the clinicians
+journey         name of the journey in the design's workload; PROBE for a synthetic request
 operation       login, lookup, note or chat
 attempt         1 for the first try, then 2, 3, …
 intended_s      when the user would have sent it: the end of the think time, also for retries

@@ -12,10 +12,12 @@ from typing import Any
 import gevent
 from locust import events
 
-from load.clinician import Clinician, Ward
+from load.caller import Ward
+from load.clinician import Clinician
 from load.lifeline import end_with_parent, orphaned
 from load.listener import Listener
-from load.settings import FOLDER_VARIABLE, SECRET_VARIABLE, SPAWNED_FILE, read_settings
+from load.probe import Prober
+from load.settings import FOLDER_VARIABLE, SECRET_VARIABLE, SPAWNED_FILE, ChatProbe, read_settings
 
 PARENT_CHECK_S = 1.0
 
@@ -31,6 +33,21 @@ class HospitalClinician(Clinician):
     """The user class that Locust spawns."""
 
     ward = _ward
+
+
+def probe_class(wanted: ChatProbe) -> type[Prober]:
+    """The user class of the chat's probe: Locust spawns one."""
+
+    class HospitalProber(Prober):
+        ward = _ward
+        probe = wanted
+        fixed_count = 1
+
+    return HospitalProber
+
+
+if _ward.settings.chat_probe is not None:
+    HospitalProber = probe_class(_ward.settings.chat_probe)
 
 
 def prepare(environment: Any, **_: Any) -> None:

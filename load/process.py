@@ -29,6 +29,7 @@ from load.settings import (
     REQUEST_LOG,
     SECRET_VARIABLE,
     SPAWNED_FILE,
+    ChatProbe,
     KnownPatient,
     LoadSettings,
     write_settings,
@@ -138,6 +139,7 @@ class LoadProcess:
 def start_load(
     stack_urls: Sequence[str], design: Design, secret: str, *, usernames: Sequence[str], users: int,
     duration_s: float, seed: int, output: Path, certificate_authority: Path | None = None,
+    chat_probe: ChatProbe | None = None,
 ) -> LoadProcess:  # fmt: skip
     """Start a load in a process of its own.
 
@@ -151,13 +153,14 @@ def start_load(
         seed: Of think times, choices and texts.
         output: An empty folder for the log and the tables.
         certificate_authority: Who vouches for https URLs (PEM).
+        chat_probe: Asks the chat at even distances beside the clinicians; nobody when left out.
 
     Raises:
         InputError: when there are more users than accounts or open files allow.
         LoadError: when the system does not let the first clinician in.
     """
     check_accounts(users, usernames)
-    check_open_files(users)
+    check_open_files(users + (chat_probe is not None))
     settings = LoadSettings(
         urls=tuple(stack_urls),
         certificate_authority=certificate_authority,
@@ -168,6 +171,7 @@ def start_load(
         run_id=uuid4(),
         usernames=tuple(usernames[:users]),
         patients=_known_patients(stack_urls[0], certificate_authority, usernames[0], secret),
+        chat_probe=chat_probe,
         parent=os.getpid(),
     )
     write_settings(settings, output)
@@ -216,10 +220,11 @@ def check_open_files(users: int) -> None:
 
 def _command(settings: LoadSettings) -> list[str]:
     ramp_s = settings.design.workload.ramp_s
-    rate = settings.users / ramp_s if ramp_s > 0 else settings.users
+    users = settings.users + (settings.chat_probe is not None)
+    rate = users / ramp_s if ramp_s > 0 else users
     return [
         sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--only-summary",
-        "--host", settings.urls[0], "--users", str(settings.users), "--spawn-rate", f"{rate:.6f}",
+        "--host", settings.urls[0], "--users", str(users), "--spawn-rate", f"{rate:.6f}",
         "--run-time", f"{math.ceil(settings.duration_s)}s", "--stop-timeout", str(DRAIN_S),
         "--loglevel", "WARNING",
     ]  # fmt: skip

@@ -19,6 +19,8 @@ SETTINGS_FILE: Final = "settings.json"
 REQUEST_LOG: Final = "requests.jsonl"
 SPAWNED_FILE: Final = "spawned"
 PROCESS_LOG: Final = "locust.log"
+#: ``journey`` of synthetic requests; a design's journeys have other names (no capitals).
+PROBE_JOURNEY: Final = "PROBE"
 
 
 class KnownPatient(Strict):
@@ -27,6 +29,14 @@ class KnownPatient(Strict):
     id: UUID
     name: str
     medical_record_number: str
+
+
+class ChatProbe(Strict):
+    """A synthetic user that asks the chat one short question every ``every_s`` seconds."""
+
+    every_s: Positive = 2.0
+    question: str = "What first?"
+    answer_tokens: int = Field(default=2, ge=1, le=16)
 
 
 class LoadSettings(Strict):
@@ -43,6 +53,7 @@ class LoadSettings(Strict):
     run_id: UUID = Field(description="keeps the notes of this run apart from those of any other")
     usernames: tuple[str, ...] = Field(description="one account a user")
     patients: tuple[KnownPatient, ...] = Field(min_length=1)
+    chat_probe: ChatProbe | None = None
     parent: int = Field(description="process id without which the load ends")
 
 

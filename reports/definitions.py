@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from chaos.measures import SUSTAIN_S
 from evidence.estimate import trials_needed
+from load.settings import ChatProbe
 from reports.findings import Findings
 
 
@@ -15,6 +16,9 @@ class Entry:
 
     title: str
     text: str
+
+
+_PROBE = ChatProbe()
 
 
 def _entry(title: str, text: str) -> Entry:
@@ -28,6 +32,15 @@ DEFINITIONS = (
         that was sent after it and after whose end no attempt sent within the next {SUSTAIN_S:g}
         s ends without success, while at least one more succeeds. Counted per operation: looking
         up (read), writing a note (write), chat.""",
+    ),
+    _entry(
+        "Probe of the chat",
+        f"""Few clinicians ask the chat, so that the end of its outage could go unseen. In
+        experiments a synthetic user asks it one short question every {_PROBE.every_s:g} s as well,
+        or as soon as the question before is answered, through the edge and as patient as everybody;
+        the answer is cut at {_PROBE.answer_tokens} tokens. It counts for when the chat was back,
+        and for nothing else: neither for response times nor for what users waited. Its answer is
+        shorter than a clinician's.""",
     ),
     _entry(
         "RPO, loss in seconds",

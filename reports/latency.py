@@ -18,6 +18,7 @@ import pandas as pd
 from architecture import Design
 from evidence import Estimate, Run
 from evidence.estimate import batch_quantile, trials_needed
+from load.settings import PROBE_JOURNEY
 
 FloatArray = npt.NDArray[np.float64]
 Clock = Literal["latency_s", "time_to_first_token_s"]
@@ -68,12 +69,13 @@ def calm_span(
 
 
 def calm_requests(run: Run, operation: str, design: Design, clock: Clock = "latency_s") -> Calm:
-    """The undisturbed requests of ``operation`` in a load or chaos run.
+    """The clinicians' undisturbed requests of ``operation`` in a load or chaos run.
 
     Raises:
         RecordError: when the run has no table of requests.
     """
     requests = run.table("requests")
+    requests = requests[requests["journey"] != PROBE_JOURNEY]
     if requests.empty:
         return Calm(run.name, np.empty(0), np.empty(0), 0, 0)
     faults = run.table("faults") if "faults" in run.record.tables else None

@@ -13,6 +13,7 @@ import pandas as pd
 from architecture.objectives import Objective
 from chaos.measures import OPERATIONS, Operation, Reconciliation, Recovery, reconcile, recovery
 from evidence import Estimate, Run
+from load.settings import PROBE_JOURNEY
 from reports import wording
 
 
@@ -150,10 +151,14 @@ def _trial(
         restored_s=float(row["restored_s"]),
         detail=str(row["detail"]),
         requests=len(requests),
-        users=int(requests["user"].nunique()) if len(requests) else 0,
+        users=_clinicians(requests) if len(requests) else 0,
         returns=_returns(requests, landed_s) if confirmed and len(requests) else {},
         account=None if ledger is None else reconcile(ledger, landed_s),
     )
+
+
+def _clinicians(requests: pd.DataFrame) -> int:
+    return int(requests.loc[requests["journey"] != PROBE_JOURNEY, "user"].nunique())
 
 
 def _returns(requests: pd.DataFrame, landed_s: float) -> dict[str, Return]:

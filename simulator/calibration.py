@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ from architecture.design import Design
 from architecture.values import Range
 from evidence import Run, RunWriter
 from evidence.verdict import NoVerdictError
+from simulator.flush_times import FlushTimes, fit_flush_times
 from simulator.step_times import StepTimesRange
 from simulator.streams import FloatArray
 
@@ -105,12 +108,19 @@ def _least_squares(design: FloatArray, target: FloatArray) -> tuple[FloatArray, 
 
 
 def record_calibration(
-    rows: pd.DataFrame, fitted: StepTimesRange, design: Design, root: Path, *, hardware: str
+    rows: pd.DataFrame,
+    fitted: StepTimesRange,
+    design: Design,
+    root: Path,
+    *,
+    hardware: str,
+    flushes_s: Sequence[float] = (),
 ) -> Path:
     """Write a run of kind ``calibration``; returns its folder.
 
     The outcome holds ``performance.<model>`` (the hardware's name and the fitted ranges); the table
-    ``step_times`` holds ``rows``.
+    ``step_times`` holds ``rows``. Of measured flushes it holds ``flush`` and the table ``flushes``
+    (``seconds``, in their order).
 
     Raises:
         evidence.record.RecordError: when it cannot be written.
@@ -121,7 +131,11 @@ def record_calibration(
         seed=None, parameters={"model": design.inference.model, "hardware": hardware},
     ) as run:  # fmt: skip
         run.write_table("step_times", rows[list(COLUMNS)])
-        run.finish({"performance": {design.inference.model: performance}})
+        outcome: dict[str, Any] = {"performance": {design.inference.model: performance}}
+        if flushes_s:
+            run.write_table("flushes", pd.DataFrame({"seconds": list(flushes_s)}))
+            outcome["flush"] = fit_flush_times(flushes_s).model_dump(mode="json")
+        run.finish(outcome)
     return run.path
 
 
@@ -141,3 +155,15 @@ def calibrated_step_times(run: Run, model: str) -> StepTimesRange:
     return StepTimesRange.model_validate(
         {key: value for key, value in found.items() if key != "hardware"}
     )
+
+
+def calibrated_flush_times(run: Run) -> FlushTimes | None:
+    """The flush times a calibration run found; None when it measured none.
+
+    Raises:
+        CalibrationError: when the run is of another kind.
+    """
+    if run.record.kind != KIND:
+        raise CalibrationError(f"{run.path}: is a run of kind '{run.record.kind}', not '{KIND}'")
+    found = run.record.outcome.get("flush")
+    return None if found is None else FlushTimes.model_validate(found)

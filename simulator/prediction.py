@@ -18,6 +18,7 @@ from simulator.failover.faults import FaultName, faults_of
 from simulator.failover.terms import notes
 from simulator.failover.trials import failover_samples
 from simulator.figures import figures_for
+from simulator.flush_times import FlushTimes
 from simulator.hospital import CapacityResult, simulate
 from simulator.objectives import Losses, Models
 from simulator.statistics import estimate_document
@@ -85,8 +86,8 @@ class Prediction:
 def predict(
     design: Design, *, seed: int = 1, replications: int = REPLICATIONS,
     capacity_replications: int = CAPACITY_REPLICATIONS, step_times: StepTimesRange | None = None,
-    uptime_draws: int = DRAWS, primary: str | None = None, word_after_s: float = WORD_AFTER_S,
-    wan_cut_s: float = 0.0, progress: Progress | None = None,
+    flush_times: FlushTimes | None = None, uptime_draws: int = DRAWS, primary: str | None = None,
+    word_after_s: float = WORD_AFTER_S, wan_cut_s: float = 0.0, progress: Progress | None = None,
 ) -> Prediction:  # fmt: skip
     """Predict what the design's objectives speak of, as far as a model of it is honest.
 
@@ -96,6 +97,7 @@ def predict(
         replications: Simulated trials of each fault.
         capacity_replications: Simulated runs of normal operation.
         step_times: Measured ones; the catalogue's by default.
+        flush_times: Measured ones of the databases' disk; an estimate by default.
         uptime_draws: Draws of uncertain rates and repairs for the uptime; none leaves it out.
         primary: The site of the primary at the fault; the design's first by default.
         word_after_s: When a person confirms the loss of the site, seconds after it, unless the
@@ -107,7 +109,7 @@ def predict(
         InputError: when the catalogue lacks a figure.
     """
     tell = progress or (lambda _message: None)
-    figures = figures_for(design, step_times=step_times)
+    figures = figures_for(design, step_times=step_times, flush_times=flush_times)
     tell(f"simulating {design.workload.users} clinicians")
     capacity = simulate(design, figures, seed=seed, replications=capacity_replications)
     latency_s = {
@@ -144,6 +146,7 @@ def predict(
             "word_after_s": word_after_s,
             "wan_cut_s": wan_cut_s,
             "step_times": "given" if step_times is not None else "catalogue",
+            "flush_times": "given" if flush_times is not None else "estimate",
         },
         predictions=predictions,
         failover_bound_s=failover_bound_s(design),

@@ -18,6 +18,7 @@ from simulator.hospital.booking import BookedStation
 from simulator.hospital.companion_queue import CompanionQueue
 from simulator.hospital.companions import CompanionCost
 from simulator.hospital.database import DatabaseServer
+from simulator.hospital.group_commit import GroupCommit
 from simulator.hospital.link import NetworkLink
 from simulator.hospital.paths import site_link
 from simulator.hospital.world import World
@@ -59,6 +60,7 @@ class Cell:
     cache: BookedStation
     cache_site: str
     disk: BookedStation
+    audit: GroupCommit
     companions: dict[str, CompanionServer] = field(default_factory=dict)
 
 
@@ -95,6 +97,7 @@ class Cells:
             cache=self.booked(f"cache {cache_site}", 1),
             cache_site=cache_site,
             disk=self.booked(f"disk {site}", 1),
+            audit=GroupCommit(self._env),
             companions=self._companions(site, emergency=emergency),
         )
 

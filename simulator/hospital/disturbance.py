@@ -80,10 +80,18 @@ class StruckPlant(Plant):
             self.take(attempt, attempt.operation)
 
     def database_reachable(self, attempt: Attempt) -> bool:
-        """Whether a primary can be reached from the request's site."""
+        """Whether the database answers what the request wants, seen from its site."""
+        if self.design.workload.demands[attempt.operation].commits > 0:
+            return self.writes_reachable(attempt)
+        return self._reachable(attempt, self._reads_back_s)
+
+    def writes_reachable(self, attempt: Attempt) -> bool:
+        """Whether a primary that takes writes can be reached from the request's site."""
+        return self._reachable(attempt, self._writes_back_s)
+
+    def _reachable(self, attempt: Attempt, back_s: float) -> bool:
         now = self.env.now
-        writes = self.design.workload.demands[attempt.operation].commits > 0
-        if now < (self._writes_back_s if writes else self._reads_back_s):
+        if now < back_s:
             return False
         cell = self.cells[attempt.site]
         far = (

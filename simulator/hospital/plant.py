@@ -76,6 +76,7 @@ class Plant(Stops):
         self._demands = demand_variates(design, streams)
         self._scale = world.demand_scale
         self._cells = Cells(env, design, figures, world)
+        self._flush_spread = streams.variate("commit.spread", figures.flush_spread)
         self._client = self._cells.client(api_sites(design)[0])
         self._client_s = figures.shared.client_cpu_s * self._scale
         balancer = design.sites_with("balancer")[0]
@@ -202,12 +203,7 @@ class Plant(Stops):
         stops: list[Stop] = [partial(self._api, variates.cpu_s)]
         if demand.cache_accesses and self.design.cache is not None:
             stops.append(partial(self._cache, demand.cache_accesses))
-        if demand.needs_database:
-            stops.append(
-                partial(
-                    self._database, variates.database_s, demand.database_round_trips, demand.commits
-                )
-            )
+        stops += self._database_stops(variates)
         service = variates.optional("service")
         if service is not None and demand.service is not None:
             stops.append(partial(self._service, demand.service, service))
@@ -228,3 +224,16 @@ class Plant(Stops):
         stops.append(self._answer)
         upload = variates.optional("upload")
         return (partial(self._upload, upload), *stops) if upload is not None else tuple(stops)
+
+    def _database_stops(self, variates: DemandVariates) -> list[Stop]:
+        demand = variates.demand
+        stops: list[Stop] = []
+        if demand.needs_database:
+            stops.append(
+                partial(
+                    self._database, variates.database_s, demand.database_round_trips, demand.commits
+                )
+            )
+        if demand.audited:
+            stops.append(self._audit)
+        return stops

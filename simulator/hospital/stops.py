@@ -62,6 +62,7 @@ class Stops:
     _copies: NetworkLink | None
     _bucket: NetworkLink | None
     _nodes: ElasticProcessor | None
+    _flush_spread: Variate
 
     def cold(self) -> float:
         """Factor of the database's work: its caches fill again after a takeover."""
@@ -72,6 +73,10 @@ class Stops:
 
     def database_reachable(self, _attempt: Attempt) -> bool:
         """Whether transactions can run; faults say otherwise."""
+        return True
+
+    def writes_reachable(self, _attempt: Attempt) -> bool:
+        """Whether transactions that write can run; faults say otherwise."""
         return True
 
     def site_reachable(self, _site: str) -> bool:
@@ -142,15 +147,28 @@ class Stops:
         cell = self.cells[attempt.site]
         cpu_s = database_s() * self._scale * self.cold()
         delay_s = round_trips * self.world.round_trip_s(cell.site, cell.database_site)
-        if commits:
-            commit_s = self.world.flush_s
-            if self.standby_waited_for:
-                commit_s += self.world.standby_s
-            delay_s += commits * commit_s
+        for _ in range(commits):
+            delay_s += self._commit_s()
         if cpu_s > 0.0 or delay_s > 0.0:
             cell.database.request(cpu_s, delay_s, self._proceed, attempt)
         else:
             self._proceed(attempt)
+
+    def _commit_s(self) -> float:
+        """One commit, drawn: the log's flush, and the standby's while it is waited for."""
+        commit_s = self.world.flush_s
+        if self.standby_waited_for:
+            commit_s += self.world.standby_s
+        return commit_s * self._flush_spread()
+
+    def _audit(self, attempt: Attempt) -> None:
+        """The access's event is committed; the node's own disk has it when nobody can commit."""
+        cell = self.cells[attempt.site]
+        if self.writes_reachable(attempt):
+            trip_s = self.world.round_trip_s(cell.site, cell.database_site)
+            self._wait(trip_s + cell.audit.join(self._commit_s()), attempt)
+        else:
+            self._wait(self.world.flush_s * self._flush_spread(), attempt)
 
     def _service(self, service: str, cpu_s: Variate, attempt: Attempt) -> None:
         """A service that another site may run for the API; one that nobody runs costs nothing."""

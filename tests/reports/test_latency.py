@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from evidence import list_runs
+from load.settings import PROBE_JOURNEY
 from reports.latency import Calm, calm_requests, calm_span, pooled_quantile
 from tests.reports.fixtures import CLOCK_START_S, HELD_SO_FAR, local_design
 
@@ -98,3 +99,21 @@ def test_one_request_gives_no_interval() -> None:
 @pytest.mark.parametrize("quantile", [0.5, 0.95, 0.99])
 def test_nothing_measured_is_no_estimate(quantile: float) -> None:
     assert pooled_quantile([], quantile) is None
+
+
+def test_probes_are_neither_requests_nor_users_of_a_latency(
+    roots: dict[str, Path], tmp_path: Path
+) -> None:
+    run = next(r for r in list_runs(roots["held-so-far"]) if r.record.kind == "chaos")
+    requests = run.table("requests")
+    probes = requests[requests["operation"] == "lookup"].assign(
+        operation="chat", journey=PROBE_JOURNEY, user=requests["user"].max() + 1,
+        request_id=lambda table: "probe " + table["request_id"],
+    )  # fmt: skip
+    (tmp_path / "faults.parquet").write_bytes((run.path / "faults.parquet").read_bytes())
+    pd.concat([requests, probes]).to_parquet(tmp_path / "requests.parquet")
+    probed = type(run)(tmp_path, run.record)
+    for operation in ("lookup", "chat"):
+        with_probes = calm_requests(probed, operation, local_design())
+        without = calm_requests(run, operation, local_design())
+        assert (with_probes.n, with_probes.users) == (without.n, without.users)

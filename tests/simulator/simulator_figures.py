@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from architecture import Design
-from architecture.values import Range
+from architecture.values import Constant, Range
 from simulator import Figures, StepTimes, exactly
 
 
@@ -29,5 +29,6 @@ def certain_figures(design: Design) -> Figures:
         cores={site.hardware: 64 for site in design.sites.values()},
         step_times=STEPS,
         flush_s=known(0.002),
+        flush_spread=Constant(kind="constant", value=1.0),
         demand_scale=known(1.0),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,16 @@ import pytest
 
 from architecture import Design
 from evidence import load_run
-from simulator import CalibrationError, calibrated_step_times, fit_step_times, record_calibration
+from reference_stack.database.flush_timing import time_flushes
+from simulator import (
+    CalibrationError,
+    calibrated_step_times,
+    figures_for,
+    fit_step_times,
+    record_calibration,
+)
+from simulator.calibration import calibrated_flush_times
+from simulator.flush_times import FlushTimesError, fit_flush_times
 from simulator.step_times import FIELDS, StepTimes
 
 TRUE = StepTimes(
@@ -87,3 +97,46 @@ def test_a_recorded_calibration_is_read_back_as_it_was(local: Design, tmp_path: 
     assert run.table("step_times").equals(rows)
     with pytest.raises(CalibrationError, match="smollm2-135m"):
         calibrated_step_times(run, "another-model")
+
+
+def test_the_mean_and_spread_of_flushes_are_found_again() -> None:
+    """Lognormal flushes of 2 ms, cv 0.7: 900 of them give the mean within 4 standard errors."""
+    rng = np.random.default_rng(11)
+    sigma2 = np.log1p(0.7**2)
+    flushes_s = rng.lognormal(np.log(0.002) - sigma2 / 2, np.sqrt(sigma2), 900)
+    fitted = fit_flush_times(flushes_s.tolist())
+    assert fitted.mean_s.typical == pytest.approx(0.002, abs=4 * 0.7 * 0.002 / 30)
+    assert fitted.spread.cv == pytest.approx(0.7, abs=0.15)
+    assert fitted.mean_s.low < 0.002 < fitted.mean_s.high
+
+
+def test_a_disk_that_is_slow_for_a_while_widens_the_range() -> None:
+    fitted = fit_flush_times([0.001] * 150 + [0.004] * 150)
+    assert (fitted.mean_s.low, fitted.mean_s.high) == (pytest.approx(0.001), pytest.approx(0.004))
+
+
+@pytest.mark.parametrize("flushes_s", [[0.001] * 89, [0.001] * 89 + [0.0], [math.nan] * 90])
+def test_too_few_or_impossible_flushes_are_refused(flushes_s: list[float]) -> None:
+    with pytest.raises(FlushTimesError):
+        fit_flush_times(flushes_s)
+
+
+def test_a_calibration_keeps_the_flushes_it_timed(local: Design, tmp_path: Path) -> None:
+    rows = measured(np.random.default_rng(3), scatter=0.05)
+    flushes_s = time_flushes(tmp_path, 90)
+    assert len(flushes_s) == 90
+    assert list(tmp_path.iterdir()) == []
+    with_flushes, without = (
+        load_run(
+            record_calibration(
+                rows, fit_step_times(rows), local, tmp_path / name, hardware="this-machine",
+                flushes_s=timed,
+            )
+        )
+        for name, timed in (("with", flushes_s), ("without", []))
+    )  # fmt: skip
+    fitted = calibrated_flush_times(with_flushes)
+    assert fitted == fit_flush_times(flushes_s)
+    assert calibrated_flush_times(without) is None
+    assert list(with_flushes.table("flushes")["seconds"]) == flushes_s
+    assert figures_for(local, flush_times=fitted).flush_s == fitted.mean_s
