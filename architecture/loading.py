@@ -110,15 +110,16 @@ def _concerns(override: str, key: str) -> bool:
     return longer == shorter or (shorter != "" and longer.startswith(f"{shorter}."))
 
 
-def _find(name_or_path: str | Path) -> Path:
+def _find(name_or_path: str | Path, *, where: str = "design", key: str = "") -> Path:
+    """The design's file. One that can't be read is told by whoever reads it."""
     text = str(name_or_path)
     if text in design_names():
         return DESIGNS / f"{text}.yaml"
     path = Path(text)
-    if path.suffix in {".yaml", ".yml"} and _is_file(path):
+    if path.suffix in {".yaml", ".yml"}:
         return path
     allowed = ", ".join(design_names()) + ", or the path of a .yaml file"
-    raise InputError(f"there is no design '{text}'", where="design", allowed=allowed)
+    raise InputError(f"there is no design '{text}'", where=where, key=key, allowed=allowed)
 
 
 def _is_file(path: Path) -> bool:
@@ -129,10 +130,10 @@ def _is_file(path: Path) -> bool:
 
 
 def _read_with_parents(path: Path, children: tuple[Path, ...]) -> Tree:
+    tree = read_yaml(path)
     place = path.resolve()
     if place in children:
         raise InputError("the design extends itself", where=str(path), key="extends")
-    tree = read_yaml(path)
     if not isinstance(tree, dict):
         raise InputError("must be a mapping of keys", where=str(path))
     parent = tree.pop("extends", None)
@@ -141,7 +142,8 @@ def _read_with_parents(path: Path, children: tuple[Path, ...]) -> Tree:
     if not isinstance(parent, str):
         raise InputError("must be a design's name", where=str(path), key="extends")
     beside = path.parent / parent
-    base = _read_with_parents(beside if _is_file(beside) else _find(parent), (*children, place))
+    found = beside if _is_file(beside) else _find(parent, where=str(path), key="extends")
+    base = _read_with_parents(found, (*children, place))
     return _merged(base, tree)
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from architecture.errors import InputError, misplaced
-from architecture.loading import design_tree
+from architecture.loading import design_names, design_tree
 from architecture.schema import DIALECT
 from architecture.stations import KIND, ROUNDING, CustomerClass, StationSpec, Trace
 from architecture.validation import validated
@@ -165,9 +165,10 @@ def load_network(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Sta
     """
     text = str(name_or_path)
     path = NETWORKS / f"{text}.yaml" if text in network_names() else Path(text)
-    if not path.is_file():
+    if path.suffix not in {".yaml", ".yml"}:
         allowed = f"{', '.join(network_names())}, or the path of a .yaml file"
-        raise InputError(f"there is no network '{text}'", where="simulate", allowed=allowed)
+        hint = f"; for the design say --design {text}" if text in design_names() else ""
+        raise InputError(f"there is no network '{text}'{hint}", where="simulate", allowed=allowed)
     tree = design_tree(path, overrides)
     where = str(path)
     return validated(StationNetwork, _with_traces(tree, path.parent, where, ()), where=where)

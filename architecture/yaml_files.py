@@ -20,7 +20,7 @@ BOOLEAN = "tag:yaml.org,2002:bool"
 FLOAT = "tag:yaml.org,2002:float"
 
 # PyYAML's constructors let Python's own errors through, for example for `!!bool x` or `0x_`.
-_PARSE_ERRORS = (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, RecursionError)
+_PARSE_ERRORS = (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError)
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -36,14 +36,13 @@ class _StrictLoader(yaml.SafeLoader):
         seen: set[object] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=deep)
-            line = key_node.start_mark.line + 1
             if not isinstance(key, str | int | float | bool | None):
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"line {line}: a key must be a plain word", key_node.start_mark
+                    None, None, "a key must be a plain word", key_node.start_mark
                 )
             if key in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"line {line}: key '{key}' is given twice", key_node.start_mark
+                    None, None, f"key '{key}' is given twice", key_node.start_mark
                 )
             seen.add(key)
         return super().construct_mapping(node, deep=deep)
@@ -65,6 +64,13 @@ def _parsed(text: str) -> Any:
     return yaml.load(text, Loader=_StrictLoader)  # noqa: S506
 
 
+def _in_words(error: Exception) -> str:
+    """What is wrong and on which line, counted from 1, in one line."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"line {error.problem_mark.line + 1}: {error.problem}"
+    return str(error)
+
+
 def parse_yaml(text: str, *, where: str, key: str = "") -> Any:
     """Parse YAML text; ``where`` and ``key`` say in an error where the text came from.
 
@@ -73,8 +79,12 @@ def parse_yaml(text: str, *, where: str, key: str = "") -> Any:
     """
     try:
         return copy.deepcopy(_parsed(text))
+    except RecursionError:
+        raise InputError(
+            "is not valid YAML: it is nested too deeply", where=where, key=key
+        ) from None
     except _PARSE_ERRORS as error:
-        raise InputError(f"is not valid YAML: {error}", where=where, key=key) from None
+        raise InputError(f"is not valid YAML: {_in_words(error)}", where=where, key=key) from None
 
 
 def read_yaml(path: Path) -> Any:
@@ -85,6 +95,10 @@ def read_yaml(path: Path) -> Any:
     """
     try:
         text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        why = f"byte {error.start} is not UTF-8 text"
+        raise InputError(f"cannot be read: {why}", where=str(path)) from None
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot be read: {error}", where=str(path)) from None
+        why = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"cannot be read: {why}", where=str(path)) from None
     return parse_yaml(text, where=str(path))

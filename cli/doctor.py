@@ -27,7 +27,7 @@ MARKS = {"good": "[green]✓[/green]", "warning": "[yellow]![/yellow]", "missing
 def doctor(
     design: DesignOption = "local",
     directory: StackOption = DEFAULT_STACK,
-    fix: Annotated[bool, typer.Option("--fix", help="install what is missing")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="install programs and fetch models")] = False,
     browser: Annotated[
         bool,
         typer.Option("--browser", help="with --fix: also a Chromium, for tests of the web client"),
@@ -40,10 +40,16 @@ def doctor(
     """
     from reference_stack.doctor import examine
     from reference_stack.install import install_missing
+    from reference_stack.models import ensure_model, model_cache
+    from reference_stack.preconditions import models_of
 
+    system = load_design(design)
     if fix:
-        install_missing(progress_printer(), browser=browser)
-    findings = examine(load_design(design), directory)
+        progress = progress_printer()
+        install_missing(progress, browser=browser)
+        for model in models_of(system):
+            ensure_model(model, model_cache(), progress)
+    findings = examine(system, directory)
     if json:
         print_json({"findings": [finding.model_dump() for finding in findings]})
     else:

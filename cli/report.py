@@ -17,7 +17,7 @@ from cli.common import (
     print_json,
     progress_printer,
 )
-from evidence import Estimate, Verdict, list_runs
+from evidence import Verdict, list_runs
 
 MARKS = {"held": ("✓", "green"), "refuted": ("✗", "red"), "inconclusive": ("?", "yellow")}
 ANSWER_KINDS = ("availability", "capacity-answers")
@@ -74,6 +74,8 @@ def newest_runs(root: Path) -> list[Path]:
 
 def show_verdicts(found: Sequence[Verdict]) -> None:
     """Print the verdicts, those that rest on evidence first."""
+    from reports import wording
+
     tested = [verdict for verdict in found if verdict.n or verdict.verdict != "inconclusive"]
     for verdict in tested:
         mark, colour = MARKS[verdict.verdict]
@@ -82,11 +84,10 @@ def show_verdicts(found: Sequence[Verdict]) -> None:
             f"[bold]{verdict.objective}[/bold]  {verdict.title}",
             soft_wrap=True, highlight=False,
         )  # fmt: skip
-        facts = [f"promised {verdict.target} {verdict.unit}"]
-        if verdict.predicted is not None:
-            facts.append(f"predicted {_interval(verdict.predicted)}")
-        if verdict.measured is not None:
-            facts.append(f"measured {_interval(verdict.measured)}")
+        facts = [f"promised {wording.target(verdict.target, verdict.unit)}"]
+        for word, value in (("predicted", verdict.predicted), ("measured", verdict.measured)):
+            if value is not None:
+                facts.append(f"{word} {wording.estimate(value, verdict.unit)}")
         facts += [f"n {verdict.n}", verdict.reason]
         out.print(f"               {' · '.join(facts)}", soft_wrap=True, highlight=False)
     if untested := [_untested(verdict) for verdict in found if verdict not in tested]:
@@ -101,9 +102,3 @@ def _untested(verdict: Verdict) -> str:
     if verdict.predicted is None:
         return verdict.objective
     return f"{verdict.objective} (predicted {wording.interval(verdict.predicted, verdict.unit)})"
-
-
-def _interval(estimate: Estimate) -> str:
-    if estimate.confidence == 0 or estimate.lower == estimate.upper:
-        return f"{estimate.estimate:.3g}"
-    return f"{estimate.estimate:.3g} ({estimate.lower:.3g} to {estimate.upper:.3g})"

@@ -93,7 +93,7 @@ def judge_interval(estimate: Estimate | None, bound: Bound) -> tuple[Outcome, st
     if estimate is None or estimate.n == 0:
         return "inconclusive", "nothing was measured"
     ends = bound.met_by(estimate.lower), bound.met_by(estimate.upper)
-    level = f"{estimate.confidence:.0%} interval"
+    level = f"{estimate.confidence * 100:g} % interval"
     if all(ends):
         return "held", f"the whole {level} meets the bound"
     if not any(ends):

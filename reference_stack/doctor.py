@@ -63,7 +63,7 @@ def _programs() -> Iterator[Finding]:
                 subject=name,
                 level="missing" if required else "warning",
                 detail="not found" if required else "not found: a stack leaves out what needs it",
-                mend="testbed doctor --fix",
+                mend=_installing(name) if not required else "testbed doctor --fix",
             )
             continue
         old = name == "postgres" and not binary.version.startswith(f"{binaries.POSTGRESQL_MAJOR}.")
@@ -73,6 +73,15 @@ def _programs() -> Iterator[Finding]:
             level="warning" if old else "good",
             detail=f"{binary.version} from the {binary.source}: {binary.path}{note}",
         )
+
+
+def _installing(name: str) -> str:
+    """What installs an optional program, which comes in no wheel."""
+    if install.may_use_apt():
+        return "testbed doctor --fix"
+    if shutil.which("apt-get") is None:
+        return f"install {name}"
+    return f"as root: apt-get install {install.APT_PACKAGES[name][0]}"
 
 
 def _isolation() -> Finding:
@@ -105,7 +114,11 @@ def _isolation() -> Finding:
 def _blas() -> Finding:
     if install.has_openblas():
         return Finding(subject="blas", level="good", detail="a fast BLAS for the model")
-    mend = "testbed doctor --fix" if install.may_use_apt() else "install libopenblas0-pthread"
+    mend = (
+        "testbed doctor --fix"
+        if install.may_use_apt()
+        else "as root: apt-get install libopenblas0-pthread"
+    )
     return Finding(
         subject="blas",
         level="warning",

@@ -113,7 +113,7 @@ def uptime_words(run: Run | None) -> list[str]:
     chance = f"{missed.estimate:.2g} ({missed.lower:.2g} to {missed.upper:.2g})"
     long_run = wording.interval(behind.long_run, wording.SHARE)
     return [
-        f"predicted is where {behind.one_year.confidence:.0%} of single years lie",
+        f"predicted is where {wording.share(behind.one_year.confidence)} of single years lie",
         f"in the long run {long_run}, over uncertain figures",
         f"a year misses {wording.share(behind.target)} with probability {chance}",
         f"by the model alone the promise {MODEL_SAYS[behind.verdict.predicted]}",

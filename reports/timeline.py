@@ -246,7 +246,7 @@ def _legend(figure: Figure, picture: Timeline, *, wide: bool) -> None:
         handles.append(
             Patch(
                 fc=palette.PREDICTED_WASH, ec=palette.PREDICTED, lw=0.6,
-                label=f"predicted ({level:.0%} interval)",
+                label=f"predicted ({level * 100:g} % interval)",
             )
         )  # fmt: skip
     handles.append(Line2D([], [], color=palette.MEASURED, lw=2.2, label="measured (RTO)"))

@@ -211,10 +211,32 @@ def test_journeys_need_the_demands_of_their_requests() -> None:
     assert "chat" in refused("workload.demands.chat=null").message
 
 
-@pytest.mark.parametrize("name", ["nowhere", "nowhere.yaml", "x" * 5000 + ".yaml", "\0.yaml", ""])
+@pytest.mark.parametrize("name", ["nowhere", "x" * 5000, ""])
 def test_a_design_that_does_not_exist_is_refused_with_the_names_there_are(name: str) -> None:
     with pytest.raises(InputError, match=", ".join(design_names())):
         load_design(name)
+
+
+@pytest.mark.parametrize("name", ["nowhere.yaml", "x" * 5000 + ".yaml", "\0.yaml"])
+def test_a_file_that_does_not_exist_is_refused_by_its_own_name(name: str) -> None:
+    with pytest.raises(InputError, match="cannot be read") as caught:
+        load_design(name)
+    assert caught.value.where == name
+
+
+def test_a_folder_in_place_of_a_file_is_told_to_be_one(tmp_path: Path) -> None:
+    (tmp_path / "folder.yaml").mkdir()
+    with pytest.raises(InputError, match=r"folder\.yaml: cannot be read: Is a directory"):
+        load_design(tmp_path / "folder.yaml")
+
+
+def test_an_unknown_parent_is_told_with_the_file_and_key_that_name_it(tmp_path: Path) -> None:
+    path = tmp_path / "child.yaml"
+    path.write_text("extends: nosuch\nname: child\n")
+    with pytest.raises(InputError, match="there is no design 'nosuch'") as caught:
+        load_design(path)
+    assert (caught.value.where, caught.value.key) == (str(path), "extends")
+    assert "dual-m3-ultra" in caught.value.allowed
 
 
 @pytest.mark.parametrize("text", ["", "- a\n", "a: [1", "!!python/name:os.system", "x: !!bool y\n"])
@@ -225,5 +247,5 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None
 def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "binary.yaml"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="cannot be read: byte 0 is not UTF-8 text"):
         load_design(path)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from architecture import InputError
 from cli.commands import app
 from evidence import load_run
 
@@ -81,3 +82,13 @@ def test_every_command_helps_with_an_example() -> None:
         helped = runner.invoke(app, [*command, "--help"])
         assert helped.exit_code == 0, command
         assert f"testbed {' '.join(command)}" in helped.stdout, command
+
+
+def test_an_unknown_experiment_is_told_with_those_there_are_before_a_stack_is_looked_for(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(InputError, match="there is no experiment 'nosuch'") as caught:
+        runner.invoke(
+            app, ["chaos", "run", "nosuch", "--dir", str(tmp_path)], catch_exceptions=False
+        )
+    assert "primary-power-loss" in caught.value.allowed

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from architecture import InputError, load_design
+from architecture import InputError, design_hash, load_design
 from reference_stack import possible
 from reference_stack.inference import render
 
@@ -35,3 +35,14 @@ def test_a_voice_that_no_program_speaks_is_refused_by_name() -> None:
     design = load_design("local", ["companions.text-to-speech.model=whisper-base"])
     with pytest.raises(InputError, match="espeak-ng, apple-system-voice"):
         possible.as_far_as_possible(design, ALL)
+
+
+def test_the_stack_leaves_nothing_more_out_of_a_design_that_was_predicted_as_it_can_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(render.shutil, "which", lambda _name: None)
+    bare = {"haproxy": ALL["haproxy"]}
+    predicted = possible.as_far_as_possible(load_design("local"), bare)
+    assert predicted != load_design("local")
+    run = possible.as_far_as_possible(predicted, bare)
+    assert design_hash(run) == design_hash(predicted)
