@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -16,8 +16,9 @@ import psutil
 import psycopg
 
 from reference_stack.site.backend import unprivileged_prefix
+from tests.ports import free_port
 
-START_DEADLINE_S = 30.0
+START_DEADLINE_S = 120.0  # a busy machine's initdb and first start
 SETTINGS = {
     "fsync": "off",  # the tests kill processes, never the machine
     "shared_buffers": "16MB",
@@ -42,12 +43,6 @@ def as_nobody_special() -> list[str]:
     if os.getuid() != 0:
         return []
     return [*unprivileged_prefix(), "--"]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def initialise(folder: Path) -> None:
@@ -148,6 +143,24 @@ class PostgresServer:
     def configure(self, setting: str, value: str) -> None:
         self.execute(f"ALTER SYSTEM SET {setting} = '{value}'")
         self.execute("SELECT pg_reload_conf()")
+
+    def make_commits_wait(self) -> None:
+        """From its return on commits wait for a standby that does not exist.
+
+        The server's processes read a new setting one after another, so commits are tried until
+        one waits; it is then cancelled.
+        """
+        self.configure("synchronous_standby_names", "nobody")
+        waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query LIKE %s"
+        commit = "SELECT pg_logical_emit_message(true, 'tried', '')"
+        deadline = time.monotonic() + START_DEADLINE_S
+        with ThreadPoolExecutor(1) as threads:
+            tried = threads.submit(self.execute, commit)
+            while not (found := self.execute(waiting, f"{commit}%")):
+                assert time.monotonic() < deadline, "no commit waits"
+                if tried.done():
+                    tried = threads.submit(self.execute, commit)
+            self.execute("SELECT pg_cancel_backend(%s)", found[0][0])
 
 
 @contextmanager

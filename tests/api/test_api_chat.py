@@ -20,7 +20,7 @@ from tests.api.api_server import (
     serving,
 )
 from tests.api.postgres_server import PostgresServer
-from tests.api.upstream import WORDS, Upstream, wait_until
+from tests.api.upstream import DEADLINE_S, WORDS, Upstream, wait_until
 
 pytestmark = pytest.mark.servers
 
@@ -138,14 +138,14 @@ def impatient(shared_server: PostgresServer, upstream_server: Upstream) -> Itera
 def test_silence_before_the_first_token_is_a_problem(impatient: Client, upstream: Upstream) -> None:
     upstream.script = "mute"
     assert problem(impatient.post("/v1/chat", json={"message": "?"}))[0] == 503
-    assert upstream.client_left.wait(20)
+    assert upstream.client_left.wait(DEADLINE_S)
 
 
 def test_silence_in_mid_answer_is_an_error_event(impatient: Client, upstream: Upstream) -> None:
     upstream.script = "hang"
     stream = events(impatient.post("/v1/chat", json={"message": "?"}).text)
     assert [kind for kind, _ in stream] == ["meta", "message", "message", "error"]
-    assert upstream.client_left.wait(20)
+    assert upstream.client_left.wait(DEADLINE_S)
 
 
 @pytest.mark.parametrize("script", ["mute", "hang"])
@@ -154,7 +154,7 @@ def test_when_the_client_leaves_inference_is_told(
 ) -> None:
     upstream.script = script
     ask_and_leave(client, upstream, "/v1/chat", json={"message": "?"})
-    assert upstream.client_left.wait(20)
+    assert upstream.client_left.wait(DEADLINE_S)
 
 
 def test_chat_goes_on_without_the_database_and_look_up_without_inference(
@@ -165,7 +165,7 @@ def test_chat_goes_on_without_the_database_and_look_up_without_inference(
     )
     with serving(settings) as client:
         # Without a first reading of who logged out, nobody is let in at all.
-        wait_until(lambda: client.look_up().status_code == 200, 20)
+        wait_until(lambda: client.look_up().status_code == 200)
         server.stop()
         answer = client.post("/v1/chat", json={"message": "?"})
         assert events(answer.text)[-1] == ("message", "[DONE]")
@@ -194,8 +194,8 @@ def test_chunks_arrive_as_they_are_spoken(client: Client, upstream: Upstream) ->
 
     listener = threading.Thread(target=listen)
     listener.start()
-    wait_until(lambda: not listener.is_alive(), 10)
-    assert upstream.client_left.wait(20)
+    wait_until(lambda: not listener.is_alive())
+    assert upstream.client_left.wait(DEADLINE_S)
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])

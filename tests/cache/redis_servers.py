@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,15 +20,16 @@ from reference_stack.cache.render import cache_services, cache_settings
 from reference_stack.cache.settings import CacheSettings
 from reference_stack.rendering import Programs, SiteContext
 from reference_stack.secrets import make_secrets, read_secret
+from tests.ports import free_port
 
-DEADLINE_S = 30.0
+DEADLINE_S = 120.0
 CACHE_SITES = ("mac-1", "mac-2")
 SITES = ("mac-1", "mac-2", "edge")
 
 
 @dataclass(frozen=True)
 class FreePorts(AddressPlan):
-    """Addresses on ports the system said are free."""
+    """Addresses on ports of this process's tests."""
 
     ports: tuple[tuple[str, str, int], ...] = ()
 
@@ -42,13 +42,8 @@ class FreePorts(AddressPlan):
 
 def free_ports(sites: Sequence[str]) -> FreePorts:
     wanted = [(site, service) for site in sites for service in ("cache", "sentinel")]
-    with contextlib.ExitStack() as held:
-        ports = []
-        for site, service in wanted:
-            probe = held.enter_context(socket.socket())
-            probe.bind(("127.0.0.1", 0))
-            ports.append((site, service, int(probe.getsockname()[1])))
-    return FreePorts(0, tuple(sites), "ports", tuple(ports))
+    ports = tuple((site, service, free_port()) for site, service in wanted)
+    return FreePorts(0, tuple(sites), "ports", ports)
 
 
 class RedisSites:
@@ -99,7 +94,7 @@ class RedisSites:
         self.signal(site, signal.SIGKILL)
         for (at, _), process in self._processes.items():
             if at == site:
-                process.wait(10)
+                process.wait(DEADLINE_S)
 
     def client(self, site: str) -> redis.Redis:
         return health.connect(self.addresses.endpoint(site, "cache"), self.password, timeout_s=10)
@@ -131,7 +126,7 @@ class RedisSites:
         for process in self._processes.values():
             if process.poll() is None:
                 process.kill()
-            process.wait(10)
+            process.wait(DEADLINE_S)
 
 
 @contextlib.contextmanager

@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
+from reference_stack.api import limits as limits_module
 from reference_stack.api.limits import ACCOUNT, ADDRESS, REQUESTS, LocalCounts, RateLimits
 from reference_stack.api.metrics import Metrics
 from reference_stack.api.problems import ProblemError
@@ -29,7 +31,7 @@ from tests.api.api_server import (
 )
 from tests.api.postgres_server import PostgresServer
 from tests.cache.redis_servers import RedisSites, wait_until
-from tests.cache.test_cache_requests import api, metric
+from tests.cache.test_cache_requests import PATIENCE_S, api, metric
 
 USERNAMES = [clinician.username for clinician in generate_clinicians(SEED, CLINICIANS)]
 
@@ -107,6 +109,11 @@ def test_many_guesses_at_once_do_not_slip_through(
     shared_cache.client(shared_cache.master()).flushall()
 
 
+def unhurried(cache: RedisSites) -> CacheSettings:
+    """A healthy Redis is no Redis that is away, however busy the machine is."""
+    return cache.settings(call_timeout_s=PATIENCE_S)
+
+
 @asynccontextmanager
 async def limits(settings: CacheSettings | None) -> AsyncIterator[RateLimits]:
     client = CacheClient(settings)
@@ -128,7 +135,7 @@ def test_a_whole_hospital_logs_in_from_one_address(
     shared_cache.client(shared_cache.master()).flushall()
 
     async def everybody_logs_in() -> None:
-        async with limits(shared_cache.settings() if with_redis else None) as limit:
+        async with limits(unhurried(shared_cache) if with_redis else None) as limit:
             for number in [*range(200), *range(200)]:
                 attempt = await limit.begin_login(f"clinician {number}", "10.77.0.13")
                 await attempt.take_back()
@@ -144,7 +151,7 @@ def test_wrong_passwords_for_many_accounts_are_counted_by_their_address(
     shared_cache.client(shared_cache.master()).flushall()
 
     async def guess() -> None:
-        async with limits(shared_cache.settings() if with_redis else None) as limit:
+        async with limits(unhurried(shared_cache) if with_redis else None) as limit:
             for number in range(ADDRESS.count):
                 attempt = await limit.begin_login(f"clinician {number}", "10.0.0.66")
                 await attempt.was_wrong()
@@ -156,14 +163,19 @@ def test_wrong_passwords_for_many_accounts_are_counted_by_their_address(
 
 
 @pytest.mark.servers
-def test_tries_during_an_outage_lock_nobody_out(server: PostgresServer) -> None:
-    with serving(api_settings(server.url("hospital"), request_timeout_s=0.2)) as client:
-        assert log_in(client, CLINICIAN.username) == 200
+def test_tries_during_an_outage_lock_nobody_out(
+    server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = 3
+    monkeypatch.setattr(limits_module, "ACCOUNT", replace(ACCOUNT, count=few))
+    with serving(api_settings(server.url("hospital"), request_timeout_s=3.0)) as client:
+        wait_until(lambda: log_in(client, CLINICIAN.username) == 200, "nobody is let in")
         server.stop()
-        for _ in range(2 * ACCOUNT.count):
+        for _ in range(2 * few):
             assert log_in(client, CLINICIAN.username) == 503
         server.start()
-        wait_until(lambda: log_in(client, CLINICIAN.username) == 200, "locked out", 10)
+        # Within the minute after which even an account that was locked is free again.
+        wait_until(lambda: log_in(client, CLINICIAN.username) == 200, "locked out", 45)
 
 
 @pytest.mark.servers
@@ -181,16 +193,17 @@ def test_requests_to_one_node_count_on_the_other(
 @pytest.mark.servers
 @pytest.mark.parametrize("with_redis", [True, False])
 def test_one_clinicians_flood_is_refused_and_no_one_elses_request(
-    shared_server: PostgresServer, shared_cache: RedisSites, *, with_redis: bool
-) -> None:
+    shared_server: PostgresServer, shared_cache: RedisSites, monkeypatch: pytest.MonkeyPatch,
+    *, with_redis: bool,
+) -> None:  # fmt: skip
+    """With a smaller number than the real one, which a busy machine can't exceed in its time."""
+    few = 5
+    monkeypatch.setattr(limits_module, "REQUESTS", replace(REQUESTS, count=few))
     shared_cache.client(shared_cache.master()).flushall()
     with api(shared_server, shared_cache if with_redis else None) as client:
-        answers: list[int] = []
         with ThreadPoolExecutor(8) as threads:
             answers = list(
-                threads.map(
-                    lambda _: client.get("/v1/sessions").status_code, range(REQUESTS.count + 100)
-                )
+                threads.map(lambda _: client.get("/v1/sessions").status_code, range(10 * few))
             )
         colleague = client.post(
             "/v1/login",
@@ -201,6 +214,6 @@ def test_one_clinicians_flood_is_refused_and_no_one_elses_request(
         ).json()["access_token"]
         headers = {"Authorization": f"Bearer {colleague}"}
         assert client.get("/v1/sessions", headers=headers).status_code == 200
-    assert set(answers) <= {200, 429}
-    assert answers.count(200) >= REQUESTS.count
+    assert set(answers) == {200, 429}
+    assert answers.count(200) >= few
     shared_cache.client(shared_cache.master()).flushall()

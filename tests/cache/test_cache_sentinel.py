@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.cache.redis_servers import SITES, RedisSites, wait_until
+from tests.cache.redis_servers import CACHE_SITES, SITES, RedisSites, wait_until
 
 pytestmark = pytest.mark.servers
 
@@ -35,7 +35,7 @@ def test_the_survivor_takes_over_and_a_dead_master_comes_back_as_its_replica(
     cache: RedisSites,
 ) -> None:
     cache.client("mac-1").set("before", "1")
-    assert cache.client("mac-1").wait(1, 5000) == 1
+    assert cache.client("mac-1").wait(1, 9000) == 1
     cache.kill("mac-1")
     wait_until(lambda: cache.role("mac-2") == "master", "no promotion")
     assert cache.client("mac-2").get("before") == "1"
@@ -98,7 +98,7 @@ def test_at_its_memory_limit_the_cache_forgets_and_never_refuses(cache: RedisSit
 def test_patients_data_never_reach_the_disk(cache: RedisSites) -> None:
     master = cache.client("mac-1")
     master.set("lookup", "João da Silva")
-    assert master.wait(1, 5000) == 1
+    assert master.wait(1, 9000) == 1
     cache.kill("mac-1")
     wait_until(lambda: cache.role("mac-2") == "master", "no promotion")
     cache.start("mac-1")
@@ -113,7 +113,9 @@ def test_rewritten_files_with_the_password_stay_their_owners(cache: RedisSites) 
     wait_until(lambda: cache.role("mac-2") == "master", "no promotion")
     cache.start("mac-1")
     cache.wait_until_whole()
-    for path in cache.directory.rglob("*.conf"):
+    files = list(cache.directory.rglob("*.conf"))
+    assert len(files) == len(CACHE_SITES) + len(SITES)
+    for path in files:
         assert cache.password in path.read_text()
         assert readable_only_by_owner(path), path
 

@@ -17,7 +17,7 @@ from tests.cache.test_cache_requests import api, breaker_open
 pytestmark = pytest.mark.servers
 
 # The other node reads the table this often; the rest is for a busy machine.
-OTHER_NODE_S = REFRESH_S + 3
+OTHER_NODE_S = REFRESH_S + 30
 
 
 def session() -> dict[str, str]:
@@ -114,7 +114,7 @@ def test_sessions_are_listed_with_when_they_were_last_seen(
         wait_until(lambda: len(listed()) == 2, "the sessions are not listed")
         items = listed()
         assert {item["current"] for item in items} == {True, False}
-        assert all(abs_seconds(item["last_seen"], began.timestamp()) < 60 for item in items)
+        assert all(abs_seconds(item["last_seen"], began.timestamp()) < 600 for item in items)
         assert client.post("/v1/logout", headers=first).status_code == 204
         assert len(client.get("/v1/sessions", headers=second).json()["items"]) == 1
         for site in SITES:

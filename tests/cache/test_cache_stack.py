@@ -36,7 +36,7 @@ def problems(stack: StackHandle) -> list[str]:
     return health.problems(stack.design, stack.addresses, stack.secret("cache"))
 
 
-def wait_for_the_cache(stack: StackHandle, deadline_s: float = 60) -> None:
+def wait_for_the_cache(stack: StackHandle, deadline_s: float = 180) -> None:
     end = time.monotonic() + deadline_s
     while left := problems(stack):
         assert time.monotonic() < end, left
@@ -47,7 +47,7 @@ def log_in(stack: StackHandle, url: str) -> dict[str, str]:
     username = generate_clinicians(1, 1)[0].username
     password = clinician_password(stack.secret("clinicians"), username)
     credentials = {"username": username, "password": password}
-    answer = httpx.post(f"{url}/v1/login", json=credentials, timeout=20)
+    answer = httpx.post(f"{url}/v1/login", json=credentials, timeout=60)
     return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
 
@@ -57,12 +57,13 @@ def test_losing_the_standbys_redis_and_sentinel_costs_no_request_and_they_come_b
     wait_for_the_cache(stack)
     url = stack.endpoint("mac-1", "api").url
     headers = log_in(stack, url)
-    with httpx.Client(base_url=url, headers=headers, timeout=10) as client:
+    with httpx.Client(base_url=url, headers=headers, timeout=30) as client:
         patient = client.get("/v1/patients?limit=1").json()["items"][0]["id"]
-        for _ in range(3):
+        end = time.monotonic() + 60
+        while 'prontuario_api_cache_lookups_total{result="hit"}' not in client.get("/metrics").text:
+            assert time.monotonic() < end, "never from the cache"
             assert client.get(f"/v1/patients/{patient}").status_code == 200
             time.sleep(0.1)
-        assert 'prontuario_api_cache_lookups_total{result="hit"}' in client.get("/metrics").text
         stack.stop_services("mac-2", ["redis", "sentinel"])
         statuses = {client.get(f"/v1/patients/{patient}").status_code for _ in range(50)}
         assert statuses == {200}
@@ -75,11 +76,11 @@ def test_a_session_logged_out_at_one_node_is_out_at_the_other_and_at_the_emergen
 ) -> None:
     urls = [stack.endpoint(site, "api").url for site in ("mac-1", "mac-2", "gcp")]
     headers = log_in(stack, urls[0])
-    assert httpx.post(f"{urls[0]}/v1/logout", headers=headers, timeout=20).status_code == 204
+    assert httpx.post(f"{urls[0]}/v1/logout", headers=headers, timeout=60).status_code == 204
     for url in urls:
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while (
-            httpx.get(f"{url}/v1/patients?limit=1", headers=headers, timeout=20).status_code != 401
+            httpx.get(f"{url}/v1/patients?limit=1", headers=headers, timeout=60).status_code != 401
         ):
             assert time.monotonic() < end, f"{url} still lets the session in"
             time.sleep(0.2)
@@ -90,7 +91,7 @@ def test_a_node_killed_as_redis_master_comes_back_as_replica(stack: StackHandle)
     wait_for_the_cache(stack)
     stack.stop_services("mac-1", ["redis", "sentinel"])
     replica = stack.endpoint("mac-2", "cache")
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while health.replication(replica, stack.secret("cache")).get("role") != "master":
         assert time.monotonic() < end, "no promotion"
         time.sleep(0.2)

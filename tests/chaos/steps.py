@@ -26,7 +26,7 @@ def fails(file: str) -> bool:
 
 def waits(file: str) -> bool:
     _note(file, "waits")
-    time.sleep(60)
+    time.sleep(600)
     return True
 
 

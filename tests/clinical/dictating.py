@@ -28,7 +28,7 @@ def opened(ward: Ward, token: str | None, *, by_header: bool = False) -> Iterato
     headers = {"Authorization": f"Bearer {token}"} if by_header else {}
     with connect(
         url, subprotocols=[Subprotocol(one) for one in offered], additional_headers=headers,
-        proxy=None, close_timeout=2,
+        proxy=None, open_timeout=60, close_timeout=2,
     ) as socket:  # fmt: skip
         assert socket.subprotocol == SUBPROTOCOL
         yield socket
@@ -38,7 +38,7 @@ def rest(socket: ClientConnection) -> list[dict[str, Any]]:
     messages = []
     with suppress(ConnectionClosed):
         while True:
-            messages.append(json.loads(socket.recv(timeout=30)))
+            messages.append(json.loads(socket.recv(timeout=120)))
     return messages
 
 

@@ -50,7 +50,7 @@ def verified(server: PostgresServer) -> TrailReport:
 
 def trail_on(server: PostgresServer, spool: Spool | None = None) -> tuple[Database, AuditTrail]:
     database = Database(
-        server.url("hospital"), site="mac-1", pool_size=4, request_timeout_s=2,
+        server.url("hospital"), site="mac-1", pool_size=4, request_timeout_s=30,
         accept_standby=False,
     )  # fmt: skip
     metrics = Metrics([], CacheClient(None))
@@ -99,7 +99,7 @@ def test_what_waited_on_the_disk_is_stored_once_and_sealed(
         await database.open()
         await trail.start()
         try:
-            await asyncio.to_thread(wait_until, lambda: not list(folder.iterdir()), 20)
+            await asyncio.to_thread(wait_until, lambda: not list(folder.iterdir()))
         finally:
             await trail.close()
             await database.close()

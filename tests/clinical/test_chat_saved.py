@@ -12,7 +12,7 @@ import pytest
 from tests.api.api_server import api_settings, ask_and_leave, problem, serving
 from tests.api.postgres_server import PostgresServer
 from tests.api.test_api_chat import events, words
-from tests.api.upstream import WORDS, Upstream, wait_until
+from tests.api.upstream import DEADLINE_S, WORDS, Upstream, wait_until
 from tests.clinical.ward import Ward, key, some_patient
 
 pytestmark = pytest.mark.servers
@@ -66,7 +66,7 @@ def test_of_an_answer_whose_reader_left_nothing_is_saved(ward: Ward, upstream: U
     upstream.script = "hang"
     headers = {**mine, **ward.as_role("nurse")}
     ask_and_leave(ward.client, upstream, "/v1/chat", json={"message": "?"}, headers=headers)
-    assert upstream.client_left.wait(20)
+    assert upstream.client_left.wait(DEADLINE_S)
     assert ward.rows(SAVED, mine["Idempotency-Key"]) == []
 
 
@@ -77,6 +77,7 @@ def test_an_answer_that_cannot_be_saved_ends_with_an_error_instead_of_its_end(
         server.url("hospital"), inference_url=upstream.url, request_timeout_s=1.0
     )
     with serving(settings) as client:
+        client.wait_until_served()
         ward = Ward(client, settings, server)
         mine = key()
         with psycopg.connect(server.url("hospital")) as blocker:
@@ -86,7 +87,7 @@ def test_an_answer_that_cannot_be_saved_ends_with_an_error_instead_of_its_end(
         kind, document = stream[-1]
         assert (kind, json.loads(document)["status"]) == ("error", 503)
         assert words(stream[:-1]) == list(WORDS)
-        wait_until(lambda: events(ask(ward, mine).text)[-1] == ("message", "[DONE]"), 10)
+        wait_until(lambda: events(ask(ward, mine).text)[-1] == ("message", "[DONE]"))
         assert len(ward.rows(SAVED, mine["Idempotency-Key"])) == 1
 
 

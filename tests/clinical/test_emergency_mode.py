@@ -12,7 +12,7 @@ import pytest
 
 from reference_stack.api.database import Database
 from reference_stack.api.emergency import IDLE_S, EmergencyPlaces
-from reference_stack.api.limits import REQUESTS, RateLimits
+from reference_stack.api.limits import REQUESTS, LocalCounts, RateLimits
 from reference_stack.api.metrics import Metrics
 from reference_stack.api.permissions import PERMISSIONS
 from reference_stack.api.problems import ProblemError
@@ -74,7 +74,7 @@ def test_a_clinicians_own_rate_does_not_count_alerts() -> None:
             "postgresql://nobody", site="gcp", pool_size=2, request_timeout_s=1,
             accept_standby=True,
         )  # fmt: skip
-        limits = RateLimits(cache, metrics, "secret")
+        limits = RateLimits(cache, metrics, "secret", LocalCounts(lambda: 0.0))
         sessions = Sessions(database, cache, limits, metrics)
         sessions._known.set()
         token = Token(uuid.uuid4(), Clinician(uuid.uuid4(), "A", "nurse"), datetime.now(UTC))

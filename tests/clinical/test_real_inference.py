@@ -21,7 +21,7 @@ from reference_stack.api.inference_models import ImageFindings
 from reference_stack.speech.audio import RATE, write_audio
 from tests.api.api_server import api_settings, ask_and_leave, problem, serving
 from tests.api.postgres_server import PostgresServer
-from tests.api.upstream import Upstream, wait_until
+from tests.api.upstream import DEADLINE_S, Upstream, wait_until
 from tests.clinical.dictating import DICTATION, ending, opened, rest, token_of
 from tests.clinical.ward import Ward
 from tests.inference import tiny_model
@@ -81,7 +81,7 @@ def test_a_recording_becomes_words_whatever_model_it_is_sent_for(speaking: Ward)
 def test_the_openai_client_works_unchanged(speaking: Ward) -> None:
     token = speaking.as_role("nurse")["Authorization"].removeprefix("Bearer ")
     client = openai.OpenAI(
-        base_url=f"{speaking.client.base_url}/v1", api_key=token, max_retries=0, timeout=30
+        base_url=f"{speaking.client.base_url}/v1", api_key=token, max_retries=0, timeout=120
     )
     heard = client.audio.transcriptions.create(
         model="whisper-1", file=("a.wav", WAV), response_format="verbose_json", language="en",
@@ -130,7 +130,7 @@ def test_the_client_reads_what_inference_measures_of_an_image(inference: Service
     Image.linear_gradient("L").save(file, "PNG")
 
     async def ask(content: bytes) -> ImageFindings:
-        client = InferenceClient(inference.url, model=None, idle_timeout_s=30)
+        client = InferenceClient(inference.url, model=None, idle_timeout_s=120)
         try:
             return await client.analyse_image(content, "image/png")
         finally:
@@ -150,7 +150,7 @@ def test_the_client_reads_what_inference_measures_of_an_image(inference: Service
 @pytest.fixture
 def misled(shared_server: PostgresServer, upstream: Upstream) -> Iterator[Ward]:
     settings = api_settings(
-        shared_server.url("hospital"), inference_url=upstream.url, audio_timeout_s=1.0
+        shared_server.url("hospital"), inference_url=upstream.url, audio_timeout_s=3.0
     )
     with serving(settings) as client:
         yield Ward(client, settings, shared_server)
@@ -196,7 +196,7 @@ def test_a_client_that_leaves_ends_the_work_at_the_service(
             {"files": FILE} if path == TRANSCRIPTIONS else {"json": {"input": "x"}}
         )
         ask_and_leave(client, upstream, path, headers=ward.as_role("physician"), **options)
-        assert upstream.client_left.wait(20)
+        assert upstream.client_left.wait(DEADLINE_S)
 
 
 # Live dictation.
@@ -228,7 +228,7 @@ def test_the_service_s_own_refusals_reach_the_client(speaking: Ward, inference: 
             assert ending(second) == ("too_many_dictations", 1013, "too_many_dictations")
         first.send(b"odd")
         assert ending(first) == ("invalid_audio", 1008, "invalid_audio")
-    wait_until(lambda: inference.value("speech_dictations") == 0, 10)
+    wait_until(lambda: inference.value("speech_dictations") == 0)
 
 
 def test_a_client_that_vanishes_leaves_no_dictation_behind(
@@ -239,7 +239,7 @@ def test_a_client_that_vanishes_leaves_no_dictation_behind(
         socket.send(PCM)
         assert inference.value("speech_dictations") == 1
         socket.socket.close()
-        wait_until(lambda: inference.value("speech_dictations") == 0, 10)
+        wait_until(lambda: inference.value("speech_dictations") == 0)
 
 
 def test_a_log_out_ends_the_dictation(speaking: Ward, inference: Service) -> None:
@@ -248,7 +248,7 @@ def test_a_log_out_ends_the_dictation(speaking: Ward, inference: Service) -> Non
         socket.recv()
         assert speaking.client.post("/v1/logout", headers=headers).status_code == 204
         assert ending(socket) == ("not-authenticated", 1008, "not-authenticated")
-    wait_until(lambda: inference.value("speech_dictations") == 0, 10)
+    wait_until(lambda: inference.value("speech_dictations") == 0)
 
 
 def test_in_an_emergency_short_recordings_are_heard_and_the_rest_is_off(
@@ -284,6 +284,7 @@ def test_without_a_record_no_dictation_is_opened(
         serving(settings) as client,
         psycopg.connect(shared_server.url("hospital")) as blocker,
     ):
+        client.wait_until_served()
         blocker.execute("LOCK TABLE audit_event")
         ward = Ward(client, settings, shared_server)
         with opened(ward, token_of(ward)) as socket:

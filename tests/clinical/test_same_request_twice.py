@@ -37,7 +37,7 @@ def twice_while_locked(
         statement = f"SELECT 1 FROM {table} WHERE id = %s FOR UPDATE"  # noqa: S608 - the test's own
         holder.execute(statement.encode(), (row,))
         sent: list[Future[httpx.Response]] = [threads.submit(send) for _ in range(2)]
-        wait_until(lambda: ward.rows(waiting) == [(2,)], 4)
+        wait_until(lambda: ward.rows(waiting) == [(2,)], 25)
         holder.rollback()
         return [one.result() for one in sent]
 

@@ -17,7 +17,7 @@ from reference_stack.api.permissions import PERMISSIONS
 from tests.api.api_server import CLINICIAN, api_settings
 from tests.clinical.ward import Ward, some_patient
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.servers
 
 SCHEMA = schemathesis.openapi.from_dict(create_app(api_settings("postgresql://nobody")).openapi())
 EXAMPLES = 8

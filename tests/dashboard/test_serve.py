@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,17 +14,11 @@ import psutil
 import pytest
 
 from dashboard.serve import command
+from tests.ports import free_port
 
 pytestmark = pytest.mark.servers
 
-DEADLINE_S = 90.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+DEADLINE_S = 180.0
 
 
 def wait_for_health(port: int) -> None:
@@ -33,7 +26,7 @@ def wait_for_health(port: int) -> None:
     while True:
         try:
             with urllib.request.urlopen(
-                f"http://127.0.0.1:{port}/_stcore/health", timeout=2
+                f"http://127.0.0.1:{port}/_stcore/health", timeout=10
             ) as answer:
                 assert answer.status == 200
                 return
@@ -68,10 +61,10 @@ def test_it_serves_and_ends_with_its_caller(tmp_path: Path, ending: signal.Signa
             "127.0.0.1"
         }
         caller.send_signal(ending)
-        caller.wait(30)
+        caller.wait(DEADLINE_S)
         if ending == signal.SIGINT:
             assert caller.returncode == 0
-        _, alive = psutil.wait_procs([child], timeout=30)
+        _, alive = psutil.wait_procs([child], timeout=DEADLINE_S)
         assert not alive
     finally:
         if caller.poll() is None:

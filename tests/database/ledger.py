@@ -66,12 +66,12 @@ class LedgerWriter:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        wait_for(lambda: len(self.acknowledged) > 0, "the first acknowledged write", 30)
+        wait_for(lambda: len(self.acknowledged) > 0, "the first acknowledged write", 120)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join(20)
+        self._thread.join(60)
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -48,7 +48,7 @@ def running_bucket(folder: Path, port: int) -> Iterator[BackupStore]:
     )
     store = store_at(port)
     try:
-        wait_for(lambda: reachable(store), "the bucket", 20)
+        wait_for(lambda: reachable(store), "the bucket")
         yield store
     finally:
         process.kill()
@@ -91,7 +91,8 @@ def archived(server: PostgresServer) -> None:
         answer = server.execute("SELECT last_archived_wal >= %s FROM pg_stat_archiver", file)
         return answer == [(True,)]
 
-    wait_for(there, f"{file} in the archive", 60)
+    # Each file takes a process of its own, and after three failures the server waits a minute.
+    wait_for(there, f"{file} in the archive", 240)
 
 
 def pause_s(seconds: float) -> None:

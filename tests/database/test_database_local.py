@@ -25,7 +25,7 @@ from tests.api.postgres_server import free_port
 from tests.database.ledger import LedgerWriter, rows_at, stack_of, tell, wait_until_whole
 from tests.stack.processes import wait_for
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 OVERRIDES = (
     "sites.gcp.services=[etcd, database, bucket]",
@@ -41,45 +41,50 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackHandle]:
 
 
 def test_the_standbys_lag_keeps_b09_while_writes_go_on(stack: StackHandle) -> None:
-    wait_until_whole(stack, 60)
+    wait_until_whole(stack, 180)
     primary, standby = _sites(stack)
     samples = []
     url = stack.database_dsn()
     with LedgerWriter(url) as first, LedgerWriter(url, 1_000_000) as second:
-        end = time.monotonic() + 6
-        while time.monotonic() < end:
+        began = time.monotonic()
+        while (
+            time.monotonic() < began + 6
+            or len(samples) < 20
+            or min(len(first.acknowledged), len(second.acknowledged)) <= 50
+        ):
+            assert time.monotonic() < began + 120, "too few writes"
             samples.append(replication_lag_s(stack.database_dsn(primary))[standby])
             time.sleep(0.05)
-        assert min(len(first.acknowledged), len(second.acknowledged)) > 50
+
     tell(f"lag: n {len(samples)}, median {statistics.median(samples)}, most {max(samples)} s")
-    assert len(samples) >= 20
+
     assert statistics.median(samples) < B_09_LAG_S
 
 
 def test_a_killed_primary_loses_nothing_acknowledged_and_comes_back_as_a_standby(
     stack: StackHandle,
 ) -> None:
-    wait_until_whole(stack, 60)
+    wait_until_whole(stack, 180)
     primary, standby = _sites(stack)
     with LedgerWriter(stack.database_dsn(), 2_000_000) as writer:
-        writer.wait_for_more(50, 20)
+        writer.wait_for_more(50, 60)
         stack.kill(primary)
-        wait_for(lambda: stack.primary() == standby, "the standby's promotion", 60)
-        writer.wait_for_more(20, 60)
+        wait_for(lambda: stack.primary() == standby, "the standby's promotion", 180)
+        writer.wait_for_more(20, 120)
         stack.start(primary)
-        wait_until_whole(stack, 90)
-        writer.wait_for_more(20, 60)
+        wait_until_whole(stack, 240)
+        writer.wait_for_more(20, 120)
     acknowledged = set(writer.acknowledged)
     assert acknowledged <= rows_at(stack.database_dsn(standby))
     wait_for(
-        lambda: acknowledged <= rows_at(stack.database_dsn(primary)), "every row on both nodes", 20
+        lambda: acknowledged <= rows_at(stack.database_dsn(primary)), "every row on both nodes"
     )
     members = stack.patroni(standby).members()
     assert members[primary]["timeline"] == members[standby]["timeline"] > 1
 
 
 def test_writes_outlive_the_loss_of_all_of_etcd_while_both_nodes_agree(stack: StackHandle) -> None:
-    wait_until_whole(stack, 60)
+    wait_until_whole(stack, 180)
     assert problems(stack.design, stack.addresses) == []
     lease = stack.design.database.lease
     consensus = stack.design.database.consensus
@@ -90,27 +95,27 @@ def test_writes_outlive_the_loss_of_all_of_etcd_while_both_nodes_agree(stack: St
             stack.stop_services(voter, ["etcd"])
         # Without failsafe_mode the primary steps down before its lease has run out.
         time.sleep(lease.ttl_s + 2)
-        writer.wait_for_more(20, 5)
+        writer.wait_for_more(20, 120)
         for voter in consensus.voters:
             stack.start_services(voter, ["etcd"])
-        wait_until_whole(stack, 60)
+        wait_until_whole(stack, 180)
     assert set(writer.acknowledged) <= rows_at(stack.database_dsn())
 
 
 def test_with_both_nodes_gone_the_bucket_alone_gives_the_rows_of_any_moment(
     stack: StackHandle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wait_until_whole(stack, 60)
+    wait_until_whole(stack, 180)
     stores = [backup_store(stack.design, stack.addresses, cluster) for cluster in CLUSTERS]
     _wait_for_base_backup(stack)
     with LedgerWriter(stack.database_dsn(), 3_000_000) as writer:
-        writer.wait_for_more(20, 20)
+        writer.wait_for_more(20, 120)
     then = rows_at(stack.database_dsn())
     time.sleep(0.1)
     moment = datetime.now(UTC)
     time.sleep(0.1)
     with LedgerWriter(stack.database_dsn(), 4_000_000) as writer:
-        writer.wait_for_more(20, 20)
+        writer.wait_for_more(20, 120)
     latest = rows_at(stack.database_dsn())
     _wait_until_archived(stack)
     for site in stack.hospital_sites:
@@ -146,7 +151,7 @@ def _wait_for_base_backup(stack: StackHandle) -> None:
         time.sleep(1)
         return any(backup.timeline == timeline for backup in base_backups(store))
 
-    wait_for(there, f"a base backup of timeline {timeline}", 120)
+    wait_for(there, f"a base backup of timeline {timeline}", 300)
 
 
 def _wait_until_archived(stack: StackHandle) -> None:
@@ -160,4 +165,4 @@ def _wait_until_archived(stack: StackHandle) -> None:
             ).fetchone()
             return found == (True,)
 
-        wait_for(there, f"{row[0]} in the archive", 60)
+        wait_for(there, f"{row[0]} in the archive", 240)

@@ -155,5 +155,5 @@ def test_a_site_of_which_one_service_still_speaks_answers(
         thread = threading.Thread(target=speak)
         thread.start()
         target = Target(patroni=silent_listener, database=speaker.getsockname(), dsn="")
-        assert site_answers(target, 5)
+        assert site_answers(target, 30)
         thread.join()

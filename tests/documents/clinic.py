@@ -35,7 +35,7 @@ def tell(message: str) -> None:
 def clinic_on(stack: StackHandle) -> Iterator[Clinic]:
     clinician = generate_clinicians(1, 1)[0]
     password = clinician_password(stack.secret("clinicians"), clinician.username)
-    with httpx.Client(base_url=stack.api_url, timeout=10, trust_env=False) as client:
+    with httpx.Client(base_url=stack.api_url, timeout=30, trust_env=False) as client:
         answer = client.post(
             "/v1/login", json={"username": clinician.username, "password": password}
         )
@@ -102,14 +102,14 @@ def direct(
 
     def ask() -> httpx.Response | None:
         path = f"{url}/documents/{document}/versions/{version or document}"
-        answer = httpx.get(path, headers=headers, timeout=10, trust_env=False)
+        answer = httpx.get(path, headers=headers, timeout=30, trust_env=False)
         return answer if answer.status_code in {200, 404} else None
 
     return content_of(ask)
 
 
 def content_of(ask: Callable[[], httpx.Response | None]) -> bytes | None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while (answer := ask()) is None:
         assert time.monotonic() < end, "no answer, which proves no loss"
         time.sleep(0.2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import uuid
 from collections.abc import Iterator, Sequence
@@ -17,10 +18,12 @@ from reference_stack.addresses import AddressPlan
 from reference_stack.bucket.render import bucket_services
 from reference_stack.documents.render import documents_services
 from reference_stack.secrets import read_secret
+from reference_stack.site.description import ServiceSpec
 from tests.documents.places import Running, contexts, reserved_plan, services, wait_for
 
 NODES = ("mac-1", "mac-2")
 SITES = (*NODES, "gcp")
+PEER_TIMEOUT_S = 5.0
 
 
 class Pair:
@@ -36,7 +39,7 @@ class Pair:
         self.processes = processes
         secret = read_secret(directory, "documents")
         self.client = httpx.Client(
-            headers={"Authorization": f"Bearer {secret}"}, timeout=15, trust_env=False
+            headers={"Authorization": f"Bearer {secret}"}, timeout=60, trust_env=False
         )
 
     def url(self, site: str) -> str:
@@ -97,10 +100,17 @@ class Pair:
 
     def wait_until_paired(self) -> None:
         for site in NODES:
-            wait_for(lambda site=site: self.health(site).get("pair") == "paired", "the pair", 30)  # type: ignore[misc]
+            wait_for(lambda site=site: self.health(site).get("pair") == "paired", "the pair")  # type: ignore[misc]
 
     def wait_until_sent(self, site: str) -> None:
-        wait_for(lambda: self.health(site).get("unsent") == 0, f"{site}'s outbox", 30)
+        wait_for(lambda: self.health(site).get("unsent") == 0, f"{site}'s outbox")
+
+
+def _be_patient(spec: ServiceSpec) -> None:
+    """A service that takes a busy machine for the other node's silence degrades the pair."""
+    path = Path(spec.argv[spec.argv.index("--settings") + 1])
+    settings = json.loads(path.read_text())
+    path.write_text(json.dumps({**settings, "peer_timeout_s": PEER_TIMEOUT_S}))
 
 
 @contextlib.contextmanager
@@ -111,6 +121,9 @@ def running_pair(directory: Path, design_name: str = "local", *overrides: str) -
         processes: dict[tuple[str, str], Running] = {}
         for site in SITES:
             specs = list(documents_services(made[site]))
+            for spec in specs:
+                if spec.name == "documents":
+                    _be_patient(spec)
             if site == "gcp":
                 specs += bucket_services(made[site])
             running = held.enter_context(services(specs))
@@ -118,5 +131,5 @@ def running_pair(directory: Path, design_name: str = "local", *overrides: str) -
         pair = Pair(design, addresses, directory, processes)
         with pair.client:
             for site in NODES:
-                wait_for(lambda site=site: bool(pair.health(site)), f"{site}'s service", 40)  # type: ignore[misc]
+                wait_for(lambda site=site: bool(pair.health(site)), f"{site}'s service", 240)  # type: ignore[misc]
             yield pair

@@ -11,14 +11,21 @@ from pathlib import Path
 
 from architecture.design import Design
 from reference_stack import binaries
-from reference_stack.addresses import INSTANCES, AddressPlan, plan, reserved_instance
+from reference_stack.addresses import (
+    INSTANCES,
+    PORTS,
+    AddressPlan,
+    busy,
+    plan,
+    reserved_instance,
+)
 from reference_stack.errors import PreconditionError
 from reference_stack.rendering import Programs, SiteContext
 from reference_stack.secrets import make_secrets
 from reference_stack.site.description import ServiceSpec
 
 
-def wait_for(condition: Callable[[], bool], what: str, deadline_s: float = 20.0) -> None:
+def wait_for(condition: Callable[[], bool], what: str, deadline_s: float = 120.0) -> None:
     end = time.monotonic() + deadline_s
     while not condition():
         assert time.monotonic() < end, f"waited {deadline_s} s for {what}"
@@ -34,7 +41,11 @@ def reserved_plan(sites: Sequence[str]) -> Iterator[AddressPlan]:
                 held.enter_context(reserved_instance(number))
             except PreconditionError:
                 continue
-            yield plan(sites, number)
+            addresses = plan(sites, number)
+            # What a killed run left may still listen there, and answer in this run's place.
+            if busy([addresses.endpoint(site, port) for site in sites for port in PORTS]):
+                continue
+            yield addresses
             return
     raise AssertionError("every instance is taken")
 
@@ -82,7 +93,7 @@ class Running:
         """End it politely; returns its exit code."""
         assert self.process is not None
         self.process.terminate()
-        return self.process.wait(20)
+        return self.process.wait(120)
 
     def end(self) -> None:
         if self.process is not None and self.process.poll() is None:

@@ -31,7 +31,7 @@ from tests.api.postgres_server import PostgresServer, initialise, running
 from tests.documents.pair import NODES, Pair, running_pair
 from tests.documents.places import wait_for
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.servers
 
 PATIENTS = 3
 LIMIT_BYTES = 100_000

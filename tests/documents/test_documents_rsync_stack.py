@@ -27,7 +27,7 @@ from tests.documents.clinic import (
 
 pytestmark = [
     pytest.mark.stack,
-    pytest.mark.timeout(400),
+    pytest.mark.timeout(900),
     pytest.mark.skipif(binaries.find("rsync") is None, reason="needs rsync"),
 ]
 
@@ -127,7 +127,7 @@ def power_back(stack: StackHandle) -> None:
 def runs(stack: StackHandle) -> int:
     """How many runs of rsync, both ways, the primary has finished since it was started."""
     url = f"{stack.endpoint(PRIMARY, 'documents').url}/metrics"
-    lines = httpx.get(url, timeout=5, trust_env=False).text.splitlines()
+    lines = httpx.get(url, timeout=60, trust_env=False).text.splitlines()
     name = "documents_rsync_run_seconds_count "
     return next(int(float(line.removeprefix(name))) for line in lines if line.startswith(name))
 

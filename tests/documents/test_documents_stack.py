@@ -24,7 +24,7 @@ from tests.documents.clinic import (
     wait_for,
 )
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 WITHOUT_MODEL = (
     "workload.users=5",
@@ -74,4 +74,4 @@ def test_the_loss_of_the_primary_loses_no_acknowledged_document(clinic: Clinic) 
 
 def unsent(stack: StackHandle, site: str) -> int:
     url = f"{stack.endpoint(site, 'documents').url}/health"
-    return int(httpx.get(url, timeout=5, trust_env=False).json()["unsent"])
+    return int(httpx.get(url, timeout=60, trust_env=False).json()["unsent"])

@@ -13,7 +13,7 @@ from tests.edge.edge_network import Edge, running_edge, settled
 @pytest.fixture(scope="session")
 def edge_design() -> Design:
     """The local design with checks that see a change within tenths of a second."""
-    check = "{interval_s: 0.2, timeout_s: 0.5, fall: 2, rise: 1}"
+    check = "{interval_s: 0.2, timeout_s: 3, fall: 2, rise: 1}"
     return load_design(
         "local",
         [

@@ -47,7 +47,7 @@ class Edge:
         authority = str(certificate_authority(self.directory))
         return httpx.Client(
             verify=ssl.create_default_context(cafile=authority),
-            timeout=5, trust_env=False, headers={"Connection": "close"},
+            timeout=30, trust_env=False, headers={"Connection": "close"},
         )  # fmt: skip
 
     def be_primary(self, primary: str) -> None:
@@ -100,13 +100,13 @@ def settled(edge: Edge) -> None:
     edge.be_primary("mac-1")
     for process in edge.sites.values():
         process.start()
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while problems := edge.problems():
         assert time.monotonic() < end, problems
         time.sleep(0.05)
 
 
-def wait_for(condition: Callable[[], bool], what: str, deadline_s: float = 30) -> None:
+def wait_for(condition: Callable[[], bool], what: str, deadline_s: float = 120) -> None:
     """Poll until ``condition`` holds; fail with ``what`` at the deadline."""
     end = time.monotonic() + deadline_s
     while not condition():

@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 
 from reference_stack.fallback.gate import ORDER_FILE, Instruction, ruling
 from reference_stack.fallback.settings import GateSettings
+from tests.documents.places import wait_for
 
 
 @given(
@@ -40,10 +40,12 @@ class Answering:
 
     def __init__(self) -> None:
         self.order: str | None = None
+        self.asked = 0
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                outer.asked += 1
                 if outer.order is None:
                     self.send_error(503)
                     return
@@ -86,25 +88,18 @@ def start_gate(folder: Path, url: str) -> subprocess.Popen[bytes]:
     )  # fmt: skip
 
 
-def wait_for(path: Path, deadline_s: float = 30) -> None:
-    end = time.monotonic() + deadline_s
-    while not path.exists():
-        assert time.monotonic() < end, f"no {path.name}"
-        time.sleep(0.05)
-
-
 @pytest.mark.servers
 def test_a_gate_waits_while_the_cloud_leads_and_then_becomes_the_command(
     controller: Answering, tmp_path: Path
 ) -> None:
     controller.order = "wait"
     gate = start_gate(tmp_path, controller.url)
-    time.sleep(4)
+    wait_for(lambda: controller.asked >= 3, "the gate's third question")
     assert gate.poll() is None
     assert not (tmp_path / "started").exists()
     controller.order = "start"
-    assert gate.wait(30) == 0
-    wait_for(tmp_path / "started")
+    assert gate.wait(180) == 0
+    assert (tmp_path / "started").exists()
 
 
 @pytest.mark.servers
@@ -113,11 +108,9 @@ def test_a_person_can_open_a_waiting_gate_but_an_old_order_does_not(
 ) -> None:
     (tmp_path / ORDER_FILE).write_text("start")
     gate = start_gate(tmp_path, controller.url)
-    end = time.monotonic() + 30
-    while (tmp_path / ORDER_FILE).exists():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    time.sleep(2)
+    wait_for(lambda: not (tmp_path / ORDER_FILE).exists(), "the old order's end")
+    before = controller.asked
+    wait_for(lambda: controller.asked >= before + 2, "the gate's next question")
     assert gate.poll() is None, "an order from before it waited opened it"
     (tmp_path / ORDER_FILE).write_text("start")
-    assert gate.wait(30) == 0
+    assert gate.wait(180) == 0

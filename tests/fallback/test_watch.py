@@ -21,7 +21,7 @@ from tests.documents.places import reserved_plan
 
 #: So long that no silent target's first check ends within a test.
 SILENT_S = 60
-DEADLINE_S = 20.0
+DEADLINE_S = 50.0
 DEAD = """\
 # pxname,svname,status,check_status
 be_api,mac-1,DOWN,L4TOUT

@@ -17,7 +17,7 @@ from reference_stack.hospital.patients import BLOCK
 from reference_stack.hospital.seed import SeedConflictError, SeedSummary, seed_hospital
 from tests.api.postgres_server import PostgresServer, initialise, running
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.servers
 
 SECRET = "secret of the tests"
 SEED = 6

@@ -130,6 +130,9 @@ def test_a_stable_series_drifts_with_its_stated_correlation(recordings: list[Rec
 
 def test_notes_agree_with_the_record(blocks: list[Block]) -> None:
     team = {person.id: person.role for person in generate_clinicians(SEED, TEAM)}
+    texts = [note.text for block in blocks[:3] for note in block.notes]
+    for words in ("ALERGIA", "sexo feminino"):
+        assert any(words in text for text in texts)
     for block in blocks[:3]:
         patients = {patient.id: patient for patient in block.patients}
         for note in block.notes:
@@ -173,6 +176,7 @@ def test_letters_say_what_the_record_says_and_are_the_same_again(blocks: list[Bl
     patient = blocks[0].stays[0].patient
     notes = [note for note in blocks[0].notes if note.patient_id == patient.id]
     text = summary_text(patient, notes, REFERENCE_TIME)
+    assert notes
     assert "SINTÉTICO" in text
     assert all(condition.code in text for condition in patient.conditions)
     assert all(note.text.splitlines()[0] in text for note in notes)

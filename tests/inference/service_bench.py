@@ -1,6 +1,7 @@
 """The whole process's application behind a real socket, and a client of it."""
 
 import contextlib
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,14 @@ from tests.inference.inference_bench import DEADLINE_S, mlx_loader, wait_until
 
 PATH = "/v1/chat/completions"
 HELLO = [{"role": "user", "content": "hello"}]
+#: A busy machine is not a worker that hangs.
+PATIENCE = {
+    "vision": {
+        "queue_timeout_s": DEADLINE_S, "work_timeout_s": DEADLINE_S, "start_timeout_s": DEADLINE_S,
+    },
+    "speech": {"queue_timeout_s": DEADLINE_S, "start_timeout_s": DEADLINE_S},
+    "voice": {"queue_timeout_s": DEADLINE_S, "synthesis_timeout_s": DEADLINE_S},
+}  # fmt: skip
 
 
 class Service:
@@ -42,6 +51,15 @@ class Service:
     def ask(self, **body) -> httpx.Response:
         return self.client.post(PATH, json={"messages": HELLO, **body})
 
+    def ask_and_leave(self, when: Callable[[], bool], path: str, **request) -> None:
+        """POST, and close the connection once `when` holds, before any answer."""
+        message = self.client.build_request("POST", path, **request)
+        lines = [b"POST %s HTTP/1.1" % message.url.raw_path]
+        lines += [b"%s: %s" % header for header in message.headers.raw]
+        with socket.create_connection((message.url.host, message.url.port)) as connection:
+            connection.sendall(b"\r\n".join([*lines, b"", b""]) + message.read())
+            wait_until(when, "the service has the request")
+
     @contextlib.contextmanager
     def endless(self) -> Iterator[Iterator[str]]:
         """A streaming answer that has begun and won't end by itself."""
@@ -59,6 +77,9 @@ MakeService = Callable[..., Service]
 @contextlib.contextmanager
 def served(model_dir: Path, load=None, **options) -> Iterator[Service]:
     """A served engine with the tiny model of `model_dir`, and what else `options` ask for."""
+    for part, patience in PATIENCE.items():
+        if options.get(part) is not None:
+            options[part] = {**patience, **options[part]}
     settings = InferenceSettings(
         **{
             "port": 0,

@@ -26,7 +26,7 @@ def server(one_server: WardServer) -> WardServer:
 
 @pytest.fixture
 def design() -> Design:
-    """The local design with think times of tenths of a second and impatient clients."""
+    """The local design with think times of tenths of a second; a busy server is waited for."""
     short = "{kind: lognormal, mean: 0.3, cv: 0.6}"
     steps = "workload.journeys.ward-round.steps"
     return load_design(
@@ -38,7 +38,15 @@ def design() -> Design:
             f"{steps}.3.think_s={short}",
             f"{steps}.3.probability=0.5",
             "workload.demands.chat.answer_tokens={kind: uniform, low: 8, high: 16}",
-            "workload.client.timeout_s=1",
+            "workload.client.timeout_s=20",
             "workload.client.retry_backoff_s=0.2",
         ],
     )
+
+
+@pytest.fixture
+def impatient(design: Design) -> Design:
+    """Its clients wait a second for an answer: for tests in which they are to give up."""
+    client = design.workload.client.model_copy(update={"timeout_s": 1.0})
+    workload = design.workload.model_copy(update={"client": client})
+    return design.model_copy(update={"workload": workload})

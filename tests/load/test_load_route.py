@@ -28,8 +28,8 @@ from tests.load.ward_server import PATIENTS, SECRET
 
 WAYS = ("https://edge", "https://edge-2", "https://cloud")
 CLIENT = Client(
-    timeout_s=2, chat_timeout_s=2, retry_backoff_s=0.1, attempts=9, connect_timeout_s=0.5,
-    leave_after_s=0.6, return_after_s=0.3,
+    timeout_s=20, chat_timeout_s=20, retry_backoff_s=0.1, attempts=9, connect_timeout_s=3,
+    leave_after_s=3.5, return_after_s=0.3,
 )  # fmt: skip
 ACCOUNTS = [f"ana.silva.{number:04}" for number in range(1, 6)]
 LOOKUP = calls.lookup(KnownPatient.model_validate(PATIENTS[0]), PATIENTS[0]["name"])
@@ -148,7 +148,7 @@ def ask(line: Line) -> Answer:
 def ask_until(line: Line, enough: Callable[[Answer], bool]) -> list[Answer]:
     """Ask ten times a second, as the greenlet that looks back needs pauses, until ``enough``."""
     answers = []
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not answers or not enough(answers[-1]):
         assert time.monotonic() < deadline, answers[-1]
         answers.append(ask(line))
@@ -175,7 +175,7 @@ def test_a_client_moves_on_from_a_dead_way_in_and_comes_back(
     assert answers[-1].endpoint == second.endpoint
     missed = [answer for answer in answers if answer.outcome == "failed"]
     assert {answer.endpoint for answer in missed} == {""}
-    words = "connection refused" if how == "gone" else "no connection within 0.5 s"
+    words = "connection refused" if how == "gone" else "no connection within 3 s"
     assert missed[0].error == f"{first.endpoint}: {words}"
     if how == "gone":
         first.start()
@@ -200,7 +200,7 @@ def test_a_way_in_is_not_left_because_answers_are_slow(
     first.set_mode("silent")
     for _ in range(4):
         answer = Answer()
-        attempt(line, note, token, 0.4, answer)
+        attempt(line, note, token, 1.5, answer)
         assert (answer.outcome, answer.endpoint) == ("unknown", first.endpoint)
     line.close()
 
@@ -242,7 +242,7 @@ def test_clinicians_go_on_at_the_second_way_in_and_no_note_is_lost(
             return used.count(server.endpoint) > 10
 
         for server in (first, second):
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 180
             while not notes_at(server):
                 assert time.monotonic() < deadline, f"no notes at {server.endpoint}"
                 time.sleep(0.1)

@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+from tests.ports import free_port
+
 SERVER = Path(__file__).with_name("ward_server.py")
 
 
@@ -19,9 +21,7 @@ class WardServer:
     def __init__(self, folder: Path, certificate: Path | None = None) -> None:
         self.folder = folder
         self._certificate = certificate
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self.endpoint = f"127.0.0.1:{self.port}"
         self.url = f"{'https' if certificate else 'http'}://{self.endpoint}"
         self._process: subprocess.Popen[bytes] | None = None
@@ -31,7 +31,7 @@ class WardServer:
         if self._certificate is not None:
             command.append(str(self._certificate))
         self._process = subprocess.Popen(command)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while True:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 5).close()

@@ -146,7 +146,7 @@ def test_two_processes_at_once_fetch_once(shop):
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
-    outputs = [child.communicate(timeout=120) for child in children]
+    outputs = [child.communicate(timeout=400) for child in children]
     assert [child.returncode for child in children] == [0, 0]
     assert {out.strip() for out, _ in outputs} == {str(shop.cache / "models" / "tiny")}
     assert sum("fetching" in errors for _, errors in outputs) == 1

@@ -25,7 +25,7 @@ from tests.inference.inference_bench import wait_until
 pytestmark = pytest.mark.servers
 
 SITES = ("mac-2", "mac-1")
-CLIENT = httpx.Client(timeout=30, trust_env=False)
+CLIENT = httpx.Client(timeout=180, trust_env=False)
 
 
 def with_manifest(folder: Path) -> Path:

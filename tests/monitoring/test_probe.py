@@ -55,7 +55,7 @@ def probe_of(folder: Path, *urls: str) -> tuple[Probe, ProbeMetrics]:
     settings = ProbeSettings(
         host="127.0.0.1", port=0, client_urls=urls, username="u", password="p",
         database_url=f"postgresql://u:p@{free_endpoint()}/d?connect_timeout=2",
-        timeout_s=2, disk=folder,
+        timeout_s=30, disk=folder,
     )  # fmt: skip
     metrics = ProbeMetrics(folder)
     return Probe(settings, metrics), metrics

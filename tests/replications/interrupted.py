@@ -9,7 +9,7 @@ from simulator.replications import Store, progress_bar, replicate
 from tests.replications.tasks import Counted
 
 REPLICATIONS = 40
-SLEEP_S = 0.1
+SLEEP_S = 0.2
 
 
 def main(folder: Path, jobs: int) -> int:

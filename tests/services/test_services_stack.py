@@ -113,7 +113,7 @@ class Telling:
 
     def ask(self):
         return self.hospital.client.stream(
-            "POST", "/v1/chat", headers=self.headers, timeout=30.0,
+            "POST", "/v1/chat", headers=self.headers, timeout=120.0,
             json={"message": QUESTION, "patient_id": self.patient, "max_tokens": 48},
         )  # fmt: skip
 
@@ -135,7 +135,7 @@ def test_chats_end_whole_or_unsaved_when_their_node_dies(hospital: Hospital) -> 
     for thread in threads:
         thread.start()
     for chat in chats:
-        assert chat.started.wait(60), chat.ended_by
+        assert chat.started.wait(180), chat.ended_by
     (node,) = {chat.site for chat in chats}
     stack.lose_power(node)
     for thread in threads:
@@ -146,7 +146,7 @@ def test_chats_end_whole_or_unsaved_when_their_node_dies(hospital: Hospital) -> 
     def answers() -> bool:
         try:
             return hospital.client.get(
-                f"/v1/patients/{chats[0].patient}", headers=headers[0], timeout=5
+                f"/v1/patients/{chats[0].patient}", headers=headers[0], timeout=20
             ).is_success and _readable(chats)
         except httpx.HTTPError:
             return False
@@ -191,7 +191,7 @@ def test_the_audit_trail_outlives_the_death_of_its_node(hospital: Hospital) -> N
     def answers() -> bool:
         try:
             return hospital.client.get(
-                path.format(after), headers=hospital.headers(username), timeout=5
+                path.format(after), headers=hospital.headers(username), timeout=20
             ).is_success
         except httpx.HTTPError:
             return False
@@ -205,7 +205,9 @@ def test_the_audit_trail_outlives_the_death_of_its_node(hospital: Hospital) -> N
                 (who,),
             ).fetchall()  # fmt: skip
 
-    until(lambda: {before, after} <= {patient for patient, _ in trail()}, "both look-ups", 90)
+    until(
+        lambda: {before, after} <= {patient for patient, _ in trail()}, "both look-ups", RECOVERY_S
+    )
     assert request_id in {request for _, request in trail()}
     with psycopg.connect(stack.database_dsn()) as connection:
         key = audit_key(stack.secret("token"))
@@ -276,7 +278,7 @@ def test_the_fifty_first_emergency_user_is_refused_and_the_alert_is_not(
 
     def in_emergency() -> bool:
         try:
-            status = hospital.client.get("/v1/status", timeout=5).json()
+            status = hospital.client.get("/v1/status", timeout=20).json()
             return controls.status()["phase"] == "cloud" and status["mode"] == "emergency"
         except (httpx.HTTPError, ValueError, ControllerAwayError):
             return False

@@ -17,7 +17,7 @@ from reference_stack.serving.child import ChildFailedError, ChildProcess, Refuse
 from tests.serving.echo_worker import EchoSettings
 
 MODULE = "tests.serving.echo_worker"
-DEADLINE_S = 60.0
+DEADLINE_S = 180.0
 
 
 @contextlib.contextmanager
@@ -56,7 +56,7 @@ def test_one_process_answers_all_calls_starting_with_the_first():
 
 def test_the_worker_yields_to_others():
     with child() as process:
-        assert ask(process, "nice") == os.nice(0) + 3
+        assert ask(process, "nice") == min(19, os.nice(0) + 3)
 
 
 def test_a_refusal_is_an_answer_and_the_process_lives_on():
@@ -141,10 +141,10 @@ PARENT = f"""
 import asyncio, os, sys
 from reference_stack.serving.child import ChildFailedError, ChildProcess
 from tests.serving.echo_worker import EchoSettings
-process = ChildProcess({MODULE!r}, EchoSettings(), start_timeout_s=60)
+process = ChildProcess({MODULE!r}, EchoSettings(), start_timeout_s=180)
 
 async def run():
-    print(await process.call("pid", 60), flush=True)
+    print(await process.call("pid", 180), flush=True)
     if sys.argv[1] == "busy":
         asyncio.create_task(process.call("hang", 600))
         await asyncio.sleep(0.2)
@@ -158,7 +158,7 @@ asyncio.run(run())
 def test_the_worker_ends_with_its_parent_even_if_that_is_killed(state):
     done = subprocess.run(
         [sys.executable, "-c", PARENT, state],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=400, check=False,
     )  # fmt: skip
     pid = int(done.stdout)
     wait_until(lambda: gone(pid))

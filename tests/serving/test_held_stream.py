@@ -74,7 +74,7 @@ def _served(content: AsyncIterator[bytes], leaves_after: int | None) -> tuple[in
 
         scope = {"type": "http", "asgi": {"spec_version": "2.3"}}
         try:
-            await asyncio.wait_for(HeldStream(content, release=release)(scope, receive, send), 20)
+            await asyncio.wait_for(HeldStream(content, release=release)(scope, receive, send), 60)
         finally:
             assert released == 1
         return released, b"".join(body)

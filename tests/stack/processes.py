@@ -21,7 +21,7 @@ def processes_of(directory: Path) -> list[psutil.Process]:
     return found
 
 
-def wait_for(condition: Callable[[], bool], what: str, deadline_s: float = 60) -> None:
+def wait_for(condition: Callable[[], bool], what: str, deadline_s: float = 120) -> None:
     """Poll until ``condition`` holds; fail with ``what`` at the deadline."""
     end = time.monotonic() + deadline_s
     while not condition():

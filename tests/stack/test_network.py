@@ -102,7 +102,7 @@ class Hospital:
         """Sites that ``site`` reaches; None when nobody reaches itself from here."""
         try:
             with socket.create_connection((self.addresses.address(site), 8), 0.5) as connection:
-                connection.settimeout(5)
+                connection.settimeout(15)
                 words = connection.recv(200).decode().split()
         except OSError:
             return None
@@ -178,9 +178,9 @@ def test_what_is_left_of_a_dead_site_does_not_answer_for_the_one_started_after_i
 
 def test_a_site_that_lost_its_power_says_no_goodbye(hospital: Hospital) -> None:
     """A client that holds a connection hears nothing: neither a close nor a reset."""
-    connection = socket.create_connection((hospital.addresses.address("gcp"), 8), 2)
+    connection = socket.create_connection((hospital.addresses.address("gcp"), 8), 10)
     with connection:
-        connection.settimeout(5)
+        connection.settimeout(15)
         assert connection.recv(200)
         hospital.sites["gcp"].lose_power()
         assert hospital.sites["gcp"].status()["state"] == "dead"

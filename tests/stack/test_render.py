@@ -72,12 +72,15 @@ def test_patroni_accepts_its_configuration(design: Design, site: str, tmp_path: 
 
 def test_secrets_are_readable_by_their_owner_only(design: Design, tmp_path: Path) -> None:
     rendered(design, tmp_path)
+    secrets = 0
     for path in tmp_path.rglob("*"):
         secret_inside = path.is_file() and any(
             read_secret(tmp_path, name) in path.read_text() for name in NAMES
         )
         if secret_inside:
             assert path.stat().st_mode & 0o077 == 0, path
+            secrets += 1
+    assert secrets > len(NAMES)
 
 
 def test_two_stacks_have_different_secrets(design: Design, tmp_path: Path) -> None:

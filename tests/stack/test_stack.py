@@ -22,7 +22,7 @@ from reference_stack.state import write_state
 from tests.stack.conftest import tell
 from tests.stack.processes import processes_of, wait_for
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 PROJECT = Path(__file__).parents[2]
 
@@ -64,7 +64,7 @@ def test_an_acknowledged_note_is_on_both_hospital_nodes(stack: StackHandle) -> N
             return row == (1,)
 
         # Synchronous commit = on: flushed on the standby when acknowledged, visible soon after.
-        wait_for(holds_the_note, f"the note on {site}", 10)
+        wait_for(holds_the_note, f"the note on {site}")
 
 
 def test_the_chat_answers_come_from_a_real_language_model(stack: StackHandle) -> None:
@@ -88,7 +88,7 @@ def test_a_login_made_on_one_node_counts_on_the_other(stack: StackHandle) -> Non
     headers = log_in(stack)
     for site in stack.hospital_sites:
         url = stack.endpoint(site, "api").url
-        answer = httpx.get(f"{url}/v1/patients?limit=1", headers=headers, timeout=20)
+        answer = httpx.get(f"{url}/v1/patients?limit=1", headers=headers, timeout=60)
         assert answer.status_code == 200
         assert answer.headers["X-Prontuario-Site"] == site
 
@@ -99,14 +99,14 @@ def test_the_cloud_says_that_it_is_an_emergency_and_refuses_notes_while_it_is_a_
     wait_until_whole(stack, tell)
     headers = log_in(stack)
     url = stack.endpoint("gcp", "api").url
-    patients = httpx.get(f"{url}/v1/patients?limit=1", headers=headers, timeout=20)
+    patients = httpx.get(f"{url}/v1/patients?limit=1", headers=headers, timeout=60)
     assert patients.headers["X-Prontuario-Mode"] == "emergency"
     patient = patients.json()["items"][0]["id"]
     note = httpx.post(
         f"{url}/v1/patients/{patient}/notes",
         headers={**headers, "Idempotency-Key": "9b1c2a34-0000-4000-8000-000000000001"},
         json={"text": "x"},
-        timeout=20,
+        timeout=60,
     )
     assert note.status_code == 503
     assert "Retry-After" in note.headers
@@ -123,7 +123,7 @@ def test_killing_the_primary_moves_it_and_the_dead_site_comes_back_as_standby(
     stack.kill(before)
     try:
         assert stack.status()[before].state == "dead"
-        wait_for(lambda: stack.primary() not in {None, before}, "the promotion")
+        wait_for(lambda: stack.primary() not in {None, before}, "the promotion", 180)
     finally:
         stack.start(before)
     after = stack.primary()
@@ -176,7 +176,7 @@ def test_a_site_that_is_fenced_after_its_power_is_back_gets_it_again(stack: Stac
     wait_until_whole(stack, tell)
     standby = next(site for site in stack.hospital_sites if site != stack.primary())
     stack.kill(standby)
-    assert stack_becomes_whole(str(stack.directory), 120)
+    assert stack_becomes_whole(str(stack.directory), 240)
     assert stack.status()[standby].state == "running"
 
 
@@ -209,7 +209,7 @@ def test_nothing_survives_a_killed_driver(moment: str, tmp_path: Path) -> None:
             wait_for(lambda: len(processes_of(directory)) > 5, "some processes")
         driver.send_signal(signal.SIGKILL)
         driver.wait()
-        wait_for(lambda: not processes_of(directory), "the end of every process", 30)
+        wait_for(lambda: not processes_of(directory), "the end of every process")
     finally:
         driver.kill()
         for left in processes_of(directory):

@@ -89,7 +89,7 @@ def test_an_image_that_needs_too_much_memory_is_refused_and_the_worker_lives_on(
 
     async def ask() -> None:
         settings = VisionSettings(images=True, max_memory_bytes=512 * 1024**2)
-        worker = ChildProcess(WORKER, settings, start_timeout_s=60)
+        worker = ChildProcess(WORKER, settings, start_timeout_s=180)
         try:
             with pytest.raises(RefusedError, match="memory"):
                 await worker.call(ImageTask(file.getvalue()), 60)

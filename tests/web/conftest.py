@@ -96,6 +96,7 @@ def ward(
                         fallback_url=leadership.url,
                         documents_urls=[pair.url(node) for node in NODES],
                         documents_secret=read_secret(pair.directory, "documents"),
+                        request_timeout_s=5.0,  # the page is told soon that the database is away
                     )
                 )
             )

@@ -27,7 +27,7 @@ from tests.api.postgres_server import PostgresServer, free_port
 from tests.api.relay import Relay
 from tests.api.upstream import Upstream, wait_until
 
-START_DEADLINE_S: Final = 40.0
+START_DEADLINE_S: Final = 180.0
 
 NORMAL: dict[str, Any] = {"leader": "hospital", "phase": "hospital", "message": None}
 EMERGENCY: dict[str, Any] = {
@@ -178,7 +178,7 @@ def api_process(ward: Ward, folder: Path) -> Iterator[ApiProcess]:
     """A running API process of the ward's hospital."""
     settings = api_settings(
         ward.database.url("hospital"), site="mac-1", port=free_port(),
-        inference_url=ward.upstream.url, fallback_url=ward.leadership.url,
+        inference_url=ward.upstream.url, fallback_url=ward.leadership.url, request_timeout_s=5.0,
     )  # fmt: skip
     process = ApiProcess(settings, folder)
     try:
