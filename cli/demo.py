@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -90,5 +92,6 @@ def demo(
     else:
         show_verdicts(made.verdicts)
         out.print(f"the report: [bold]{made.page}[/bold]", soft_wrap=True)
-        out.print("look around in it: [bold]testbed dashboard[/bold]")
+        command = "testbed" if shutil.which("testbed") else os.path.relpath(sys.argv[0])
+        out.print(f"look around in it: [bold]{command} dashboard[/bold]", soft_wrap=True)
     return made.exit_code

@@ -9,7 +9,6 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, model_validator
-from scipy.special import stdtrit
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -46,6 +45,8 @@ def mean_interval(values: Sequence[float] | FloatArray, confidence: float = 0.95
     Raises:
         ValueError: with fewer than two values: one says nothing about spread.
     """
+    from scipy.special import stdtrit  # noqa: PLC0415 - slow, and most commands never need it
+
     data = np.asarray(values, dtype=float)
     n = len(data)
     if n < 2:  # noqa: PLR2004

@@ -52,5 +52,5 @@ class PromptCache:
             # Until they are computed they are views of the batch they were taken out of, all of
             # which they would keep in memory, uncounted. Not waited for: the step under way comes
             # first, and its tokens must not wait for it twice.
-            mx.async_eval([state.state for state in states])
+            mx.async_eval([state.state for state in states])  # type: ignore[no-untyped-call]
             self._kept.insert_cache(_MODEL, tokens, states)

@@ -227,3 +227,18 @@ def test_a_patient_that_is_opened_while_nobody_answers_opens_when_somebody_does(
     ward.lead(ward.mac_1)
     browser.see(".who h1", inpatient.name, 90)
     browser.see(".vitals", "Frequência cardíaca", 90)
+
+
+def test_a_page_whose_parts_do_not_all_arrive_says_so_and_opens_by_itself(
+    browser: Browser, ward: Ward
+) -> None:
+    browser.driver.execute_cdp_cmd("Network.enable", {})
+    browser.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*/drafts.js"]})
+    try:
+        browser.open()
+        browser.see("#main", "O servidor não respondeu. Tentando de novo…")
+        assert not browser.driver.find_elements("css selector", "#username")
+        browser.picture("opening")
+    finally:
+        browser.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
+    browser.find("#username")
