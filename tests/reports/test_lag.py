@@ -22,7 +22,8 @@ def chaos_run(root: Path, samples: list[LagSample]) -> Run:
     design = local_design()
     requests = pd.DataFrame(
         {
-            "request_id": ["a", "b"], "user": 1, "journey": "ward-round", "operation": "login", "attempt": 1,
+            "request_id": ["a", "b"], "user": 1,
+            "journey": "ward-round", "operation": "login", "attempt": 1,
             "intended_s": [0.0, FAULT_S + 60], "sent_s": [0.0, FAULT_S + 60],
             "first_byte_s": [0.1, FAULT_S + 60.1], "finished_s": [0.1, FAULT_S + 60.1],
             "outcome": "ok",
