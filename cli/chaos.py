@@ -68,10 +68,9 @@ def run(
         prediction = record_prediction(handle.design, runs, seed, UNMEASURED, progress)
     path = run_experiment(
         experiment, handle, users=users, seed=seed, root=runs,
-        prediction_run=prediction.name if prediction is not None else None, progress=progress,
+        prediction_run=prediction.name, progress=progress,
     )  # fmt: skip
-    evidence = [load_run(folder) for folder in (prediction, path) if folder is not None]
-    found = verdicts(evidence, handle.design)
+    found = verdicts([load_run(prediction), load_run(path)], handle.design)
     if json:
         documents = [verdict.model_dump(mode="json") for verdict in found]
         print_json({"run": path.name, "verdicts": documents})
