@@ -21,7 +21,8 @@ from chaos.sights import (
 from reference_stack.addresses import Endpoint
 from reference_stack.handle import StackHandle
 from reference_stack.state import StackState
-from tests.documents.places import reserved_plan, wait_for
+from tests.documents.places import reserved_plan
+from tests.waiting import wait_for
 
 ANYWHERE = Endpoint("127.0.0.1", 0)
 CSV = """# pxname,svname,status,check_status

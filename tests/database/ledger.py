@@ -15,7 +15,7 @@ import psycopg
 from architecture import load_design
 from reference_stack.bringup import running
 from reference_stack.handle import StackHandle
-from tests.stack.processes import wait_for
+from tests.waiting import wait_for
 
 #: Sites with etcd and PostgreSQL alone, which come up in half the time; no detector of failures,
 #: as the lease is what these tests are about.

@@ -16,7 +16,7 @@ from reference_stack.bucket.client import BACKUPS, client_environment
 from reference_stack.database.backup import BackupStore, reachable
 from reference_stack.database.wal_archive import ArchiveSettings
 from tests.api.postgres_server import PostgresServer, free_port, initialise, running
-from tests.stack.processes import wait_for
+from tests.waiting import wait_for
 
 PASSWORD = "test"
 

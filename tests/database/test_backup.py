@@ -30,7 +30,7 @@ from tests.database.servers import (
     running_bucket,
     store_at,
 )
-from tests.stack.processes import wait_for
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.servers
 

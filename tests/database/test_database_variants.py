@@ -19,7 +19,7 @@ from tests.database.ledger import (
     stack_of,
     wait_until_whole,
 )
-from tests.stack.processes import wait_for
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 

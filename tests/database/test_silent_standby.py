@@ -24,7 +24,7 @@ from reference_stack.database.silent_standby import (
     waited_for_in_vain,
 )
 from tests.api.postgres_server import PostgresServer, initialise, program, running
-from tests.stack.processes import wait_for
+from tests.waiting import wait_for
 
 SYNCHRONOUS = """
 SELECT FROM pg_stat_replication WHERE sync_state = 'sync' AND state = 'streaming'

@@ -11,7 +11,7 @@ import pytest
 from reference_stack.database.stop_signal import before_stop
 from reference_stack.fallback.control_data import control_data
 from tests.api.postgres_server import initialise, program, running
-from tests.stack.processes import wait_for
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
 

@@ -114,10 +114,3 @@ def content_of(ask: Callable[[], httpx.Response | None]) -> bytes | None:
         assert time.monotonic() < end, "no answer, which proves no loss"
         time.sleep(0.2)
     return answer.content if answer.is_success else None
-
-
-def wait_for(condition: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < end, what
-        time.sleep(0.1)

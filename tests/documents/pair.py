@@ -19,7 +19,8 @@ from reference_stack.bucket.render import bucket_services
 from reference_stack.documents.render import documents_services
 from reference_stack.secrets import read_secret
 from reference_stack.site.description import ServiceSpec
-from tests.documents.places import Running, contexts, reserved_plan, services, wait_for
+from tests.documents.places import Running, contexts, reserved_plan, services
+from tests.waiting import wait_for
 
 NODES = ("mac-1", "mac-2")
 SITES = (*NODES, "gcp")

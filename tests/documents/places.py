@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from architecture.design import Design
@@ -23,13 +22,6 @@ from reference_stack.errors import PreconditionError
 from reference_stack.rendering import Programs, SiteContext
 from reference_stack.secrets import make_secrets
 from reference_stack.site.description import ServiceSpec
-
-
-def wait_for(condition: Callable[[], bool], what: str, deadline_s: float = 120.0) -> None:
-    end = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < end, f"waited {deadline_s} s for {what}"
-        time.sleep(0.02)
 
 
 @contextlib.contextmanager

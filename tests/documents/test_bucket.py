@@ -19,7 +19,8 @@ from reference_stack.addresses import AddressPlan
 from reference_stack.bucket.client import BACKUPS, DOCUMENTS, bucket_client, client_environment
 from reference_stack.bucket.health import problems
 from reference_stack.bucket.render import bucket_services
-from tests.documents.places import Running, contexts, reserved_plan, services, wait_for
+from tests.documents.places import Running, contexts, reserved_plan, services
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.servers
 

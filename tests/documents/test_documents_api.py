@@ -29,7 +29,7 @@ from tests.api.api_server import (
 )
 from tests.api.postgres_server import PostgresServer, initialise, running
 from tests.documents.pair import NODES, Pair, running_pair
-from tests.documents.places import wait_for
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.servers
 

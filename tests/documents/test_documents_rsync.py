@@ -18,7 +18,7 @@ from reference_stack.documents.metrics import DocumentMetrics
 from reference_stack.documents.records import SHARDS
 from reference_stack.documents.rsync import MODULE, USER, RsyncLoop, RsyncTarget
 from tests.documents.pair import Pair, running_pair
-from tests.documents.places import wait_for
+from tests.waiting import wait_for
 
 pytestmark = [
     pytest.mark.servers,

@@ -22,8 +22,8 @@ from tests.documents.clinic import (
     read_back,
     send_until_acknowledged,
     tell,
-    wait_for,
 )
+from tests.waiting import wait_for
 
 pytestmark = [
     pytest.mark.stack,

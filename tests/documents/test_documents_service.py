@@ -13,7 +13,7 @@ import pytest
 from reference_stack.documents.health import problems
 from reference_stack.documents.ledger import DocumentLedger
 from tests.documents.pair import NODES, Pair, running_pair
-from tests.documents.places import wait_for
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.servers
 

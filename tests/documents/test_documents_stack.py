@@ -21,8 +21,8 @@ from tests.documents.clinic import (
     read_back,
     send_until_acknowledged,
     tell,
-    wait_for,
 )
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 

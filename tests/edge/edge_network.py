@@ -6,7 +6,7 @@ import contextlib
 import ssl
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -103,14 +103,6 @@ def settled(edge: Edge) -> None:
     end = time.monotonic() + 120
     while problems := edge.problems():
         assert time.monotonic() < end, problems
-        time.sleep(0.05)
-
-
-def wait_for(condition: Callable[[], bool], what: str, deadline_s: float = 120) -> None:
-    """Poll until ``condition`` holds; fail with ``what`` at the deadline."""
-    end = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < end, f"waited in vain for {what}"
         time.sleep(0.05)
 
 

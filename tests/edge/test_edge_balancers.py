@@ -24,7 +24,8 @@ from reference_stack.edge.admin import (
 )
 from reference_stack.edge.clients import certificate_authority, client_urls
 from reference_stack.edge.haproxy import API, CHAT, DATABASE
-from tests.edge.edge_network import Edge, wait_for
+from tests.edge.edge_network import Edge
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.servers]
 

@@ -15,7 +15,8 @@ from reference_stack.edge import keepalived
 from reference_stack.edge.clients import client_urls
 from reference_stack.edge.health import holders
 from reference_stack.site.network import best_network
-from tests.edge.edge_network import Edge, running_edge, settled, wait_for
+from tests.edge.edge_network import Edge, running_edge, settled
+from tests.waiting import wait_for
 
 pytestmark = [
     pytest.mark.servers,

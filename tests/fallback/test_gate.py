@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from reference_stack.fallback.gate import ORDER_FILE, Instruction, ruling
 from reference_stack.fallback.settings import GateSettings
-from tests.documents.places import wait_for
+from tests.waiting import wait_for
 
 
 @given(

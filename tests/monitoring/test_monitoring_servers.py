@@ -7,8 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from reference_stack.monitoring.sink import SinkSettings
 from reference_stack.monitoring.targets import jobs
 from tests.monitoring.promtool import promtool, write_rules
 from tests.ports import free_port
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.servers
 
@@ -58,13 +58,6 @@ def process(argv: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         running.kill()
         running.wait()
-
-
-def wait_for(condition: Callable[[], bool], what: str, deadline_s: float = 120) -> None:
-    end = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < end, f"waited in vain for {what}"
-        time.sleep(0.05)
 
 
 def answers(url: str) -> bool:

@@ -23,7 +23,7 @@ from reference_stack.monitoring.panels import columns
 from reference_stack.monitoring.sink import ReceivedAlert
 from tests.monitoring.test_grafana import expressions
 from tests.stack.conftest import tell
-from tests.stack.processes import wait_for
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 

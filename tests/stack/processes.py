@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -19,11 +17,3 @@ def processes_of(directory: Path) -> list[psutil.Process]:
         if alive and any(str(directory) in word for word in words):
             found.append(process)
     return found
-
-
-def wait_for(condition: Callable[[], bool], what: str, deadline_s: float = 120) -> None:
-    """Poll until ``condition`` holds; fail with ``what`` at the deadline."""
-    end = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < end, f"waited in vain for {what}"
-        time.sleep(0.05)

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from evidence import Run, list_runs
-from tests.stack.processes import processes_of, wait_for
+from tests.stack.processes import processes_of
+from tests.waiting import wait_for
 
 pytestmark = [
     pytest.mark.stack, pytest.mark.model, pytest.mark.alone,

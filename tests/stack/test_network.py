@@ -21,7 +21,7 @@ from reference_stack.site.cgroup import SiteGroup, cgroup_root
 from reference_stack.site.description import ServiceSpec, SiteSpec
 from reference_stack.site.network import SiteNetwork, best_network
 from reference_stack.site.process import SiteProcess
-from tests.stack.processes import wait_for
+from tests.waiting import wait_for
 
 pytestmark = [
     pytest.mark.servers,

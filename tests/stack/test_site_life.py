@@ -20,7 +20,8 @@ from reference_stack.site.backend import Backend, best_backend
 from reference_stack.site.description import ServiceSpec, SiteSpec
 from reference_stack.site.process import SiteProcess
 from reference_stack.site.supervisor import Supervisor
-from tests.stack.processes import processes_of, wait_for
+from tests.stack.processes import processes_of
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.servers
 

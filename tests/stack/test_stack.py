@@ -20,7 +20,8 @@ from reference_stack.handle import StackHandle
 from reference_stack.hospital.clinicians import clinician_password, generate_clinicians
 from reference_stack.state import write_state
 from tests.stack.conftest import tell
-from tests.stack.processes import processes_of, wait_for
+from tests.stack.processes import processes_of
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
