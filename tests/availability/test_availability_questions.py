@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,13 +47,13 @@ def test_waiting_for_spares_is_what_a_simulated_cupboard_gives(in_stock: int) ->
             yield env.timeout(delivery_h)
             yield shelf.put(1)
 
-        def need(env: simpy.Environment = env, shelf: simpy.Container = shelf, waits=waits):  # type: ignore[no-untyped-def]
+        def need(env: simpy.Environment = env, shelf: simpy.Container = shelf, waits: Any = waits):  # type: ignore[no-untyped-def]
             asked = env.now
             env.process(order(env, shelf))
             yield shelf.get(1)
             waits.append(env.now - asked)
 
-        def fail(env: simpy.Environment = env, generator=generator, need=need):  # type: ignore[no-untyped-def]
+        def fail(env: simpy.Environment = env, generator: Any = generator, need: Any = need):  # type: ignore[no-untyped-def]
             while True:
                 yield env.timeout(generator.exponential(1 / failures_per_h))
                 env.process(need())

@@ -154,7 +154,7 @@ def test_notes_vary(blocks: list[Block]) -> None:
 
 
 @pytest.mark.parametrize("modality", MODALITIES)
-def test_images_are_whole_the_same_again_and_marked(blocks: list[Block], modality) -> None:
+def test_images_are_whole_the_same_again_and_marked(blocks: list[Block], modality: str) -> None:
     patient = blocks[0].patients[0]
     image = medical_image(SEED, patient, modality, REFERENCE_TIME)
     file = dicom(image)

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,7 +61,7 @@ def make_bench() -> Iterator[MakeBench]:
             queue_timeout_s: float = DEADLINE_S,
             stall_timeout_s: float = DEADLINE_S,
             ready: bool = True,
-            **options,
+            **options: Any,
         ) -> Bench:
             metrics = InferenceMetrics()
             limits = EngineLimits(max_batch, max_queue, queue_timeout_s, stall_timeout_s)
@@ -79,7 +80,7 @@ def make_bench() -> Iterator[MakeBench]:
 def make_service() -> Iterator[MakeService]:
     with contextlib.ExitStack() as stack:
 
-        def make(model_dir: Path, load=None, **options) -> Service:
+        def make(model_dir: Path, load: Any = None, **options: Any) -> Service:
             return stack.enter_context(served(model_dir, load, **options))
 
         yield make

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -61,12 +61,12 @@ class Bench:
     engine: Engine
     metrics: InferenceMetrics
 
-    def ask(self, words: str, max_tokens: int = 12, **options) -> Receiver:
+    def ask(self, words: str, max_tokens: int = 12, **options: Any) -> Receiver:
         receiver = Receiver()
         self.submit(words, receiver, max_tokens, **options)
         return receiver
 
-    def submit(self, words: str, receiver: Receiver, max_tokens: int = 12, **options):
+    def submit(self, words: str, receiver: Receiver, max_tokens: int = 12, **options: Any):
         prompt = self.engine.decoder.encode_chat([{"role": "user", "content": words}])
         request = GenerationRequest(prompt=prompt, max_tokens=max_tokens, **options)
         return self.engine.submit(request, receiver.events.put)
@@ -119,7 +119,7 @@ def with_decoder(load: Callable[[], Decoder], use: Callable[[Decoder], Found]) -
 class FailingDecoder:
     """The real decoder, until its step number `fails_at` raises."""
 
-    def __init__(self, inner, fails_at: int) -> None:
+    def __init__(self, inner: Any, fails_at: int) -> None:
         self._inner = inner
         self._left = fails_at
 
@@ -136,7 +136,7 @@ class FailingDecoder:
 class StuckDecoder(FailingDecoder):
     """The real decoder, whose first step lasts until it is let go."""
 
-    def __init__(self, inner, let_go: threading.Event) -> None:
+    def __init__(self, inner: Any, let_go: threading.Event) -> None:
         super().__init__(inner, fails_at=0)
         self._let_go = let_go
 

@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import uvicorn
@@ -48,10 +49,10 @@ class Service:
                 return float(number)
         raise KeyError(sample)
 
-    def ask(self, **body) -> httpx.Response:
+    def ask(self, **body: Any) -> httpx.Response:
         return self.client.post(PATH, json={"messages": HELLO, **body})
 
-    def ask_and_leave(self, when: Callable[[], bool], path: str, **request) -> None:
+    def ask_and_leave(self, when: Callable[[], bool], path: str, **request: Any) -> None:
         """POST, and close the connection once `when` holds, before any answer."""
         message = self.client.build_request("POST", path, **request)
         lines = [b"POST %s HTTP/1.1" % message.url.raw_path]
@@ -75,7 +76,7 @@ MakeService = Callable[..., Service]
 
 
 @contextlib.contextmanager
-def served(model_dir: Path, load=None, **options) -> Iterator[Service]:
+def served(model_dir: Path, load: Any = None, **options: Any) -> Iterator[Service]:
     """A served engine with the tiny model of `model_dir`, and what else `options` ask for."""
     for part, patience in PATIENCE.items():
         if options.get(part) is not None:

@@ -4,6 +4,7 @@ import ctypes.util
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -40,21 +41,21 @@ except TooLateError:
 
 
 @on_linux_with_openblas
-def test_openblas_is_bound_before_mlx_with_the_asked_threads():
+def test_openblas_is_bound_before_mlx_with_the_asked_threads() -> None:
     assert _run(WITH_BLAS) == "openblas 3 3 openblas"
 
 
 @on_linux_with_openblas
-def test_choosing_after_mlx_is_refused():
+def test_choosing_after_mlx_is_refused() -> None:
     assert _run(TOO_LATE) == "too late"
 
 
-def test_importing_the_service_does_not_import_mlx():
+def test_importing_the_service_does_not_import_mlx() -> None:
     program = "import sys, reference_stack.inference.__main__; print('mlx.core' in sys.modules)"
     assert _run(program) == "False"
 
 
-def test_importing_mlx_lm_leaves_the_limit_of_open_files_alone():
+def test_importing_mlx_lm_leaves_the_limit_of_open_files_alone() -> None:
     program = """
 import resource
 from reference_stack.inference.blas import prepare_process
@@ -93,7 +94,7 @@ print(worst)
 
 @on_linux_with_openblas
 @pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
-def test_products_of_every_shape_are_exact_to_the_last_bits_of_32():
+def test_products_of_every_shape_are_exact_to_the_last_bits_of_32() -> None:
     done = subprocess.run(
         [sys.executable, "-c", PRODUCTS, "1"],
         capture_output=True, text=True, check=True, timeout=400,
@@ -104,7 +105,9 @@ def test_products_of_every_shape_are_exact_to_the_last_bits_of_32():
 
 
 @on_linux_with_openblas
-def test_without_a_compiler_openblas_does_it_all(monkeypatch, tmp_path):
+def test_without_a_compiler_openblas_does_it_all(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("PRONTUARIO_CACHE", str(tmp_path))
     monkeypatch.setenv("PATH", "")
     done = subprocess.run(

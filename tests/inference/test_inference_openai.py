@@ -1,22 +1,29 @@
 """OpenAI's own client, unchanged, against the service."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import openai
 import pytest
 
+from tests.inference.conftest import MakeService
 from tests.inference.inference_bench import SCRIPT, wait_until
-from tests.inference.service_bench import HELLO
+from tests.inference.service_bench import HELLO, Service
+
+MakeClient = Callable[..., tuple[Service, openai.OpenAI]]
 
 
 @pytest.fixture
-def make_client(make_service):
-    def make(model_dir, **options):
+def make_client(make_service: MakeService) -> MakeClient:
+    def make(model_dir: Path, **options: Any) -> tuple[Service, openai.OpenAI]:
         service = make_service(model_dir, **options)
         return service, openai.OpenAI(base_url=f"{service.url}/v1", api_key="none", max_retries=0)
 
     return make
 
 
-def test_a_chat_is_answered_with_its_usage(make_client, script_dir):
+def test_a_chat_is_answered_with_its_usage(make_client: MakeClient, script_dir: Path) -> None:
     _, client = make_client(script_dir)
     answer = client.chat.completions.create(model="tiny", messages=HELLO)
     (choice,) = answer.choices
@@ -27,7 +34,7 @@ def test_a_chat_is_answered_with_its_usage(make_client, script_dir):
     assert again.usage.prompt_tokens_details.cached_tokens > 0
 
 
-def test_a_chat_streams(make_client, script_dir):
+def test_a_chat_streams(make_client: MakeClient, script_dir: Path) -> None:
     _, client = make_client(script_dir)
     chunks = list(
         client.chat.completions.create(
@@ -46,8 +53,8 @@ def test_a_chat_streams(make_client, script_dir):
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("stop", ["def", ["xyz", "de"]])
 def test_an_answer_ends_before_a_stop_text_and_leaves_the_batch(
-    make_client, endless_dir, stop, stream
-):
+    make_client: MakeClient, endless_dir: Path, stop: str | list[str], stream: bool
+) -> None:
     service, client = make_client(endless_dir)
     answer = client.chat.completions.create(model="tiny", messages=HELLO, stop=stop, stream=stream)
     if stream:
@@ -60,7 +67,7 @@ def test_an_answer_ends_before_a_stop_text_and_leaves_the_batch(
     assert service.value("inference_running_requests") == 0
 
 
-def test_all_usual_options_are_taken(make_client, endless_dir):
+def test_all_usual_options_are_taken(make_client: MakeClient, endless_dir: Path) -> None:
     _, client = make_client(endless_dir)
     answer = client.chat.completions.create(
         model="default",
@@ -82,7 +89,7 @@ def test_all_usual_options_are_taken(make_client, endless_dir):
     assert answer.choices[0].finish_reason == "length"
 
 
-def test_the_models_are_listed(make_client, script_dir):
+def test_the_models_are_listed(make_client: MakeClient, script_dir: Path) -> None:
     _, client = make_client(script_dir)
     assert [model.id for model in client.models.list()] == ["tiny"]
     assert client.models.retrieve("tiny").owned_by == "prontuario"
@@ -104,7 +111,14 @@ def test_the_models_are_listed(make_client, script_dir):
         ),
     ],
 )
-def test_errors_arrive_as_the_client_s_own(make_client, script_dir, change, error, code, param):  # noqa: PLR0917
+def test_errors_arrive_as_the_client_s_own(  # noqa: PLR0917
+    make_client: MakeClient,
+    script_dir: Path,
+    change: Any,
+    error: type[openai.APIStatusError],
+    code: str,
+    param: str | None,
+) -> None:
     _, client = make_client(script_dir, max_prompt_tokens=64)
     with pytest.raises(error) as found:
         client.chat.completions.create(**{"model": "tiny", "messages": HELLO, **change})
@@ -113,8 +127,8 @@ def test_errors_arrive_as_the_client_s_own(make_client, script_dir, change, erro
 
 
 def test_a_full_queue_is_overloaded_and_the_client_s_own_retries_get_through(
-    make_client, endless_dir
-):
+    make_client: MakeClient, endless_dir: Path
+) -> None:
     service, client = make_client(endless_dir, max_batch=1, max_queue=0)
     with service.endless():
         with pytest.raises(openai.InternalServerError) as found:
@@ -127,7 +141,7 @@ def test_a_full_queue_is_overloaded_and_the_client_s_own_retries_get_through(
     assert answer.choices[0].message.content == "ab"
 
 
-def test_leaving_a_stream_frees_its_place(make_client, endless_dir):
+def test_leaving_a_stream_frees_its_place(make_client: MakeClient, endless_dir: Path) -> None:
     service, client = make_client(endless_dir, max_batch=1)
     stream = client.chat.completions.create(model="tiny", messages=HELLO, stream=True)
     next(iter(stream))

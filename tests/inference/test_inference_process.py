@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -78,7 +79,7 @@ def _status(client: httpx.Client) -> str:
         return ""
 
 
-def test_sigterm_lets_a_running_answer_finish(tmp_path, endless_dir):
+def test_sigterm_lets_a_running_answer_finish(tmp_path: Path, endless_dir: Path) -> None:
     with running(tmp_path, endless_dir, drain_timeout_s=DEADLINE_S) as process:
         body = {**BODY, "max_tokens": 300}
         with process.client.stream("POST", PATH, json=body) as response:
@@ -91,7 +92,9 @@ def test_sigterm_lets_a_running_answer_finish(tmp_path, endless_dir):
         assert process.child.wait(DEADLINE_S) == 0
 
 
-def test_while_it_drains_newcomers_are_told_and_no_accepted_answer_is_lost(tmp_path, endless_dir):
+def test_while_it_drains_newcomers_are_told_and_no_accepted_answer_is_lost(
+    tmp_path: Path, endless_dir: Path
+) -> None:
     with running(tmp_path, endless_dir, drain_timeout_s=DEADLINE_S, max_batch=2) as process:
 
         def ask(_number: int) -> list[str]:
@@ -134,7 +137,9 @@ def _services(process: Process) -> dict[str, str]:
     return process.client.get("/health").json()["services"]
 
 
-def test_sigterm_ends_an_endless_answer_with_an_error_when_the_time_is_over(tmp_path, endless_dir):
+def test_sigterm_ends_an_endless_answer_with_an_error_when_the_time_is_over(
+    tmp_path: Path, endless_dir: Path
+) -> None:
     with running(tmp_path, endless_dir, drain_timeout_s=0.3) as process:
         with process.client.stream("POST", PATH, json=BODY) as response:
             lines = response.iter_lines()
@@ -146,7 +151,7 @@ def test_sigterm_ends_an_endless_answer_with_an_error_when_the_time_is_over(tmp_
         assert process.child.wait(DEADLINE_S) == 0
 
 
-def test_a_second_signal_ends_it_at_once(tmp_path, endless_dir):
+def test_a_second_signal_ends_it_at_once(tmp_path: Path, endless_dir: Path) -> None:
     with (
         running(tmp_path, endless_dir, drain_timeout_s=DEADLINE_S) as process,
         process.client.stream("POST", PATH, json=BODY) as response,
@@ -160,8 +165,8 @@ def test_a_second_signal_ends_it_at_once(tmp_path, endless_dir):
 
 
 def test_sound_that_is_not_understood_when_the_time_is_over_ends_with_an_error_that_says_so(
-    tmp_path, script_dir, whisper_dir
-):
+    tmp_path: Path, script_dir: Path, whisper_dir: Path
+) -> None:
     speech = {"model_dir": str(whisper_dir), "model_name": "toy", "preload": True}
     clip = write_audio(np.full(RATE, 0.5, np.float32), RATE, "wav")
     with (
@@ -188,7 +193,7 @@ def test_sound_that_is_not_understood_when_the_time_is_over_ends_with_an_error_t
         assert not worker.is_running()
 
 
-def test_a_model_whose_bytes_changed_is_refused_before_it_serves(tmp_path):
+def test_a_model_whose_bytes_changed_is_refused_before_it_serves(tmp_path: Path) -> None:
     model_dir = _with_manifest(tiny_model.random_model(tmp_path / "model"))
     weights = model_dir / "model.safetensors"
     content = bytearray(weights.read_bytes())
@@ -219,8 +224,8 @@ def _with_manifest(folder: Path) -> Path:
     ],
 )
 def test_bad_settings_are_one_line_naming_file_and_key_and_exit_2(
-    tmp_path, random_dir, capsys, changes, names
-):
+    tmp_path: Path, random_dir: Path, capsys: pytest.CaptureFixture[str], changes: Any, names: str
+) -> None:
     path = _settings_file(tmp_path, random_dir, **changes)
     assert main(["--settings", str(path)]) == 2
     message = capsys.readouterr().err
@@ -229,7 +234,9 @@ def test_bad_settings_are_one_line_naming_file_and_key_and_exit_2(
     assert names in message
 
 
-def test_a_truncated_model_is_bad_settings(tmp_path, capsys):
+def test_a_truncated_model_is_bad_settings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     model_dir = _with_manifest(tiny_model.random_model(tmp_path / "model"))
     with (model_dir / "model.safetensors").open("r+b") as file:
         file.truncate(1000)
@@ -237,7 +244,9 @@ def test_a_truncated_model_is_bad_settings(tmp_path, capsys):
     assert "model.safetensors has 1000 bytes" in capsys.readouterr().err
 
 
-def test_a_busy_port_is_one_clear_line(tmp_path, random_dir, capsys):
+def test_a_busy_port_is_one_clear_line(
+    tmp_path: Path, random_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()

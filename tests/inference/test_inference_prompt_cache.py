@@ -1,17 +1,21 @@
 """Prompts that were read before: less work, and the same answers."""
 
+from pathlib import Path
+from typing import Any
+
 import mlx.core as mx
 import numpy as np
 import pytest
 
 from reference_stack.inference.generation import GenerationRequest
-from tests.inference.inference_bench import Receiver, mlx_loader, with_decoder
+from tests.inference.conftest import MakeBench
+from tests.inference.inference_bench import Bench, Receiver, mlx_loader, with_decoder
 
 SYSTEM = "the nurse will call the doctor before the night is over"
 QUESTIONS = ["who has a fever?", "and the night?", "call the nurse", "is it over"]
 
 
-def _ask(bench, messages, max_tokens=8):
+def _ask(bench: Bench, messages: list[dict[str, str]], max_tokens: int = 8):
     prompt = bench.engine.decoder.encode_chat(messages)
     receiver = Receiver()
     request = GenerationRequest(prompt=prompt, max_tokens=max_tokens)
@@ -19,7 +23,7 @@ def _ask(bench, messages, max_tokens=8):
     return receiver
 
 
-def _conversation(bench, questions, cached: list[tuple[int, int]]) -> list[str]:
+def _conversation(bench: Bench, questions: list[str], cached: list[tuple[int, int]]) -> list[str]:
     messages = [{"role": "system", "content": SYSTEM}]
     answers = []
     for question in questions:
@@ -31,7 +35,9 @@ def _conversation(bench, questions, cached: list[tuple[int, int]]) -> list[str]:
     return answers
 
 
-def test_answers_are_the_same_with_and_without_the_cache(make_bench, random_dir):
+def test_answers_are_the_same_with_and_without_the_cache(
+    make_bench: MakeBench, random_dir: Path
+) -> None:
     """48 answers of 8 tokens, in conversations of four turns, several at a time."""
     random = np.random.default_rng(5)
     plain = make_bench(mlx_loader(random_dir, prompt_cache_bytes=0))
@@ -52,7 +58,7 @@ def test_answers_are_the_same_with_and_without_the_cache(make_bench, random_dir)
     assert plain.value('inference_prompt_cache_requests_total{result="hit"}') == 0
 
 
-def test_a_next_turn_reads_only_what_is_new(make_bench, random_dir):
+def test_a_next_turn_reads_only_what_is_new(make_bench: MakeBench, random_dir: Path) -> None:
     bench = make_bench(random_dir)
     cached: list[tuple[int, int]] = []
     _conversation(bench, QUESTIONS[:1], cached)
@@ -66,7 +72,9 @@ def test_a_next_turn_reads_only_what_is_new(make_bench, random_dir):
     assert cached[0][0] == 0
 
 
-def test_another_patient_s_chat_finds_the_system_prompt(make_bench, random_dir):
+def test_another_patient_s_chat_finds_the_system_prompt(
+    make_bench: MakeBench, random_dir: Path
+) -> None:
     bench = make_bench(random_dir)
     decoder = bench.engine.decoder
     prompts = [
@@ -87,7 +95,9 @@ def test_another_patient_s_chat_finds_the_system_prompt(make_bench, random_dir):
 
 
 @pytest.mark.parametrize("max_bytes", [1, 200_000])
-def test_memory_stays_within_its_bound(make_bench, random_dir, max_bytes):
+def test_memory_stays_within_its_bound(
+    make_bench: MakeBench, random_dir: Path, max_bytes: int
+) -> None:
     bench = make_bench(mlx_loader(random_dir, prompt_cache_bytes=max_bytes))
     largest = 0
     for number in range(12):
@@ -98,10 +108,10 @@ def test_memory_stays_within_its_bound(make_bench, random_dir, max_bytes):
     assert (largest > max_bytes / 4) == (max_bytes > 1)
 
 
-def test_no_more_memory_is_held_than_is_counted(random_dir):
+def test_no_more_memory_is_held_than_is_counted(random_dir: Path) -> None:
     """What is kept of one conversation must not hold on to the batch that it was a part of."""
 
-    def fill(decoder) -> tuple[int, int]:
+    def fill(decoder: Any) -> tuple[int, int]:
         for turn in range(6):
             prompts = [
                 decoder.encode_chat([{"role": "user", "content": f"{turn} {place} has a fever"}])

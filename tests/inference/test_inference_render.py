@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ def rendered(wanted: Design, folder: Path, site: str = "mac-1") -> InferenceSett
     return InferenceSettings.model_validate({**settings, "model_sync": None})
 
 
-def test_a_site_serves_what_its_services_name_with_their_companions(tmp_path):
+def test_a_site_serves_what_its_services_name_with_their_companions(tmp_path: Path) -> None:
     settings = rendered(design(BESIDE, COMPANIONS), tmp_path)
     assert settings.speech is not None
     assert settings.voice is not None
@@ -59,19 +60,19 @@ def test_a_site_serves_what_its_services_name_with_their_companions(tmp_path):
     assert settings.vision.images
 
 
-def test_a_site_without_them_serves_chat_alone(tmp_path):
+def test_a_site_without_them_serves_chat_alone(tmp_path: Path) -> None:
     settings = rendered(design(BESIDE, COMPANIONS), tmp_path, "mac-2")
     assert (settings.speech, settings.voice, settings.vision) == (None, None, None)
 
 
-def test_images_need_no_model(tmp_path):
+def test_images_need_no_model(tmp_path: Path) -> None:
     settings = rendered(design(("image-analysis",), {}), tmp_path)
     assert settings.vision is not None
     assert settings.vision.faces is None
     assert settings.vision.images
 
 
-def test_a_multilingual_model_hears_portuguese(tmp_path):
+def test_a_multilingual_model_hears_portuguese(tmp_path: Path) -> None:
     wanted = design(("speech-to-text",), {"speech-to-text": "whisper-base"})
     programs = Programs(
         paths={},
@@ -91,7 +92,9 @@ def test_a_multilingual_model_hears_portuguese(tmp_path):
         ({"face-login": "dlib-resnet-face", "text-to-speech": "robot"}, "espeak-ng"),
     ],
 )
-def test_a_service_that_can_not_be_had_is_a_clear_error(tmp_path, companions, names):
+def test_a_service_that_can_not_be_had_is_a_clear_error(
+    tmp_path: Path, companions: Any, names: str
+) -> None:
     services = ("face-login", "text-to-speech") if companions else ("face-login",)
     with pytest.raises(InputError, match=names):
         rendered(design(services, companions), tmp_path)

@@ -1,5 +1,8 @@
 """How tokens are drawn: nucleus and temperature, to the ends of their ranges."""
 
+from pathlib import Path
+from typing import Any
+
 import mlx.core as mx
 import numpy as np
 import pytest
@@ -30,7 +33,9 @@ def drawn(temperature: float, top_p: float, draws: int = DRAWS) -> np.ndarray:
         (0.5, 1.0, [0, 1, 2, 3]),
     ],
 )
-def test_tokens_come_as_often_as_the_nucleus_at_this_temperature_says(temperature, top_p, kept):
+def test_tokens_come_as_often_as_the_nucleus_at_this_temperature_says(
+    temperature: float, top_p: float, kept: int
+) -> None:
     """Each count within 4.5 standard errors: a right sampler fails once in 10,000 seeds."""
     weights = np.zeros(len(PROBABILITIES))
     weights[kept] = PROBABILITIES[kept] ** (1 / temperature)
@@ -48,10 +53,10 @@ def test_tokens_come_as_often_as_the_nucleus_at_this_temperature_says(temperatur
         {"temperature": 1.0, "top_p": 0.0},
     ],
 )
-def test_the_least_chance_is_no_chance(random_dir, options):
+def test_the_least_chance_is_no_chance(random_dir: Path, options: Any) -> None:
     """What is too small for the device's 32-bit numbers must not become pure chance."""
 
-    def ask(decoder) -> list[list[str]]:
+    def ask(decoder: Any) -> list[list[str]]:
         prompt = decoder.encode_chat([{"role": "user", "content": "the fever"}])
         return [
             [_answer(decoder, GenerationRequest(prompt, 12, seed=seed, **one)) for seed in (1, 2)]
@@ -62,7 +67,7 @@ def test_the_least_chance_is_no_chance(random_dir, options):
     assert answers[1] == answers[0]
 
 
-def _answer(decoder, request: GenerationRequest) -> str:
+def _answer(decoder: Any, request: GenerationRequest) -> str:
     key = decoder.add(request).key
     text = ""
     while True:

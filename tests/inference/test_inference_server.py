@@ -3,10 +3,13 @@
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from tests.inference.conftest import MakeService
 from tests.inference.inference_bench import (
     SCRIPT,
     FailingDecoder,
@@ -23,7 +26,9 @@ def _events(response: httpx.Response) -> list[dict]:
     return [json.loads(block.removeprefix("data: ")) for block in blocks[:-2]]
 
 
-def test_an_answer_has_the_shape_of_openai_s_chat_completion(make_service, script_dir):
+def test_an_answer_has_the_shape_of_openai_s_chat_completion(
+    make_service: MakeService, script_dir: Path
+) -> None:
     answer = make_service(script_dir).ask(model="tiny").json()
     assert answer["object"] == "chat.completion"
     assert answer["model"] == "tiny"
@@ -34,7 +39,9 @@ def test_an_answer_has_the_shape_of_openai_s_chat_completion(make_service, scrip
     assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
 
 
-def test_a_streamed_answer_is_the_same_text_in_chunks_and_ends_with_done(make_service, script_dir):
+def test_a_streamed_answer_is_the_same_text_in_chunks_and_ends_with_done(
+    make_service: MakeService, script_dir: Path
+) -> None:
     service = make_service(script_dir)
     whole = service.ask().json()
     response = service.ask(stream=True)
@@ -53,14 +60,14 @@ def test_a_streamed_answer_is_the_same_text_in_chunks_and_ends_with_done(make_se
 
 @pytest.mark.parametrize(("options", "told"), [({"include_usage": True}, 1), ({}, 0)])
 def test_a_client_that_names_its_options_gets_the_usage_alone_or_not_at_all(
-    make_service, script_dir, options, told
-):
+    make_service: MakeService, script_dir: Path, options: Any, told: int
+) -> None:
     chunks = _events(make_service(script_dir).ask(stream=True, stream_options=options))
     assert [bool(chunk["choices"]) for chunk in chunks[-2:]] == [True, not told]
     assert ["usage" in chunk for chunk in chunks] == [False] * (len(chunks) - told) + [True] * told
 
 
-def test_max_tokens_is_bounded_by_the_service(make_service, endless_dir):
+def test_max_tokens_is_bounded_by_the_service(make_service: MakeService, endless_dir: Path) -> None:
     service = make_service(endless_dir, max_answer_tokens=9)
     for asked in ({}, {"max_tokens": 5000}):
         answer = service.ask(**asked).json()
@@ -68,7 +75,7 @@ def test_max_tokens_is_bounded_by_the_service(make_service, endless_dir):
         assert answer["choices"][0]["finish_reason"] == "length"
 
 
-def test_health_and_models_name_site_and_model(make_service, script_dir):
+def test_health_and_models_name_site_and_model(make_service: MakeService, script_dir: Path) -> None:
     client = make_service(script_dir).client
     health = client.get("/health")
     assert (health.status_code, health.json()) == (
@@ -104,8 +111,8 @@ def test_health_and_models_name_site_and_model(make_service, script_dir):
     ],
 )
 def test_a_bad_request_is_a_problem_that_names_what_is_wrong(
-    make_service, script_dir, body, expected
-):
+    make_service: MakeService, script_dir: Path, body: Any, expected: Any
+) -> None:
     status, code, names = expected
     answer = make_service(script_dir, max_prompt_tokens=64).client.post(PATH, json=body)
     assert answer.status_code == status
@@ -114,7 +121,7 @@ def test_a_bad_request_is_a_problem_that_names_what_is_wrong(
     assert names in answer.json()["detail"]
 
 
-def test_a_full_queue_is_503_with_retry_after(make_service, endless_dir):
+def test_a_full_queue_is_503_with_retry_after(make_service: MakeService, endless_dir: Path) -> None:
     service = make_service(endless_dir, max_batch=1, max_queue=0)
     with service.endless():
         answer = service.ask(max_tokens=2)
@@ -123,7 +130,9 @@ def test_a_full_queue_is_503_with_retry_after(make_service, endless_dir):
     assert int(answer.headers["Retry-After"]) >= 1
 
 
-def test_waiting_beyond_the_deadline_is_503_with_retry_after(make_service, endless_dir):
+def test_waiting_beyond_the_deadline_is_503_with_retry_after(
+    make_service: MakeService, endless_dir: Path
+) -> None:
     service = make_service(endless_dir, max_batch=1, queue_timeout_s=0.2)
     with service.endless():
         answers = [service.ask(max_tokens=2, stream=stream) for stream in (False, True)]
@@ -134,7 +143,9 @@ def test_waiting_beyond_the_deadline_is_503_with_retry_after(make_service, endle
         assert int(answer.headers["Retry-After"]) >= 1
 
 
-def test_a_client_that_leaves_its_stream_frees_its_place(make_service, endless_dir):
+def test_a_client_that_leaves_its_stream_frees_its_place(
+    make_service: MakeService, endless_dir: Path
+) -> None:
     service = make_service(endless_dir, max_batch=2)
     with service.endless():
         with service.endless():
@@ -144,7 +155,9 @@ def test_a_client_that_leaves_its_stream_frees_its_place(make_service, endless_d
     assert service.value("inference_cancelled_total") == 2
 
 
-def test_a_client_that_leaves_before_its_first_token_leaves_the_queue(make_service, endless_dir):
+def test_a_client_that_leaves_before_its_first_token_leaves_the_queue(
+    make_service: MakeService, endless_dir: Path
+) -> None:
     service = make_service(endless_dir, max_batch=1)
     with service.endless():
         for stream in (False, True):
@@ -158,8 +171,8 @@ def test_a_client_that_leaves_before_its_first_token_leaves_the_queue(make_servi
 
 
 def test_when_the_worker_dies_streams_end_with_an_error_and_health_is_503(
-    make_service, endless_dir
-):
+    make_service: MakeService, endless_dir: Path
+) -> None:
     load = mlx_loader(endless_dir)
     service = make_service(endless_dir, lambda: FailingDecoder(load(), fails_at=30))
     text = service.ask(stream=True).text
@@ -175,7 +188,9 @@ def test_when_the_worker_dies_streams_end_with_an_error_and_health_is_503(
     assert "Retry-After" in refused.headers
 
 
-def test_the_deadline_holds_while_a_step_does_not_end(make_service, endless_dir):
+def test_the_deadline_holds_while_a_step_does_not_end(
+    make_service: MakeService, endless_dir: Path
+) -> None:
     let_go = threading.Event()
     load = mlx_loader(endless_dir)
     service = make_service(endless_dir, lambda: StuckDecoder(load(), let_go), max_batch=1)
@@ -192,7 +207,9 @@ def test_the_deadline_holds_while_a_step_does_not_end(make_service, endless_dir)
         assert stuck.result().status_code == 200
 
 
-def test_what_is_no_json_and_what_is_no_method_are_problems(make_service, script_dir):
+def test_what_is_no_json_and_what_is_no_method_are_problems(
+    make_service: MakeService, script_dir: Path
+) -> None:
     client = make_service(script_dir).client
     broken = client.post(PATH, content=b"{", headers={"Content-Type": "application/json"})
     assert (broken.status_code, broken.json()["error"]["param"]) == (400, "body")
@@ -201,7 +218,9 @@ def test_what_is_no_json_and_what_is_no_method_are_problems(make_service, script
     assert wrong.headers["content-type"] == "application/problem+json"
 
 
-def test_a_bug_is_a_problem_too(make_service, script_dir, monkeypatch):
+def test_a_bug_is_a_problem_too(
+    make_service: MakeService, script_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     service = make_service(script_dir)
 
     def fail(*_arguments: object) -> None:
@@ -213,7 +232,9 @@ def test_a_bug_is_a_problem_too(make_service, script_dir, monkeypatch):
     assert answer.json()["error"]["type"] == "server_error"
 
 
-def test_a_client_may_wait_less_than_the_queue_lets_it(make_service, endless_dir):
+def test_a_client_may_wait_less_than_the_queue_lets_it(
+    make_service: MakeService, endless_dir: Path
+) -> None:
     service = make_service(endless_dir, max_batch=1)
     with service.endless():
         answer = service.client.post(
@@ -227,7 +248,9 @@ def test_a_client_may_wait_less_than_the_queue_lets_it(make_service, endless_dir
     assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request")
 
 
-def test_the_metrics_count_the_tokens_the_answers_report(make_service, script_dir):
+def test_the_metrics_count_the_tokens_the_answers_report(
+    make_service: MakeService, script_dir: Path
+) -> None:
     service = make_service(script_dir)
     usages = [service.ask().json()["usage"] for _ in range(3)]
     assert service.value("inference_prompt_tokens_total") == sum(

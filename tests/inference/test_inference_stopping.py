@@ -12,7 +12,9 @@ LETTERS = st.text("ab.", max_size=30)
     pieces=st.lists(LETTERS, max_size=8),
     stops=st.lists(st.text("ab.", min_size=1, max_size=4), max_size=4),
 )
-def test_the_text_before_the_first_stop_comes_out_whole_however_it_is_cut(pieces, stops):
+def test_the_text_before_the_first_stop_comes_out_whole_however_it_is_cut(
+    pieces: list[str], stops: list[str]
+) -> None:
     whole = "".join(pieces)
     reader = StopTexts(stops)
     out, stopped = "", False
@@ -33,7 +35,7 @@ def test_the_text_before_the_first_stop_comes_out_whole_however_it_is_cut(pieces
     assert not any(stop in out for stop in stops)
 
 
-def test_text_that_can_not_be_a_stop_is_passed_on_at_once():
+def test_text_that_can_not_be_a_stop_is_passed_on_at_once() -> None:
     reader = StopTexts(["###"])
     assert reader.add("hello") == ("hello", False)
     assert reader.add(" #") == (" ", False)

@@ -2,11 +2,14 @@
 
 import itertools
 import json
+from pathlib import Path
+
+import pytest
 
 from reference_stack.inference.timing import main, measure_step_times
 
 
-def test_every_cell_is_measured_and_the_times_fit_into_the_clock(random_dir):
+def test_every_cell_is_measured_and_the_times_fit_into_the_clock(random_dir: Path) -> None:
     ticks = itertools.count()
     rows = measure_step_times(
         random_dir,
@@ -30,7 +33,7 @@ def test_every_cell_is_measured_and_the_times_fit_into_the_clock(random_dir):
     assert {row.seconds for row in rows} == {1.0}
 
 
-def test_without_budget_every_cell_is_measured_once(random_dir):
+def test_without_budget_every_cell_is_measured_once(random_dir: Path) -> None:
     rows = measure_step_times(
         random_dir, batches=(2,), prompt_tokens=(4, 9), decode_steps=1, budget_s=0.0
     )
@@ -42,7 +45,9 @@ def test_without_budget_every_cell_is_measured_once(random_dir):
     ]
 
 
-def test_the_command_gives_one_json_document(random_dir, capsys):
+def test_the_command_gives_one_json_document(
+    random_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     options = ["--batches", "1", "--prompt-tokens", "5", "--budget-s", "0", "--json"]
     assert main(["--model-dir", str(random_dir), *options]) == 0
     document = json.loads(capsys.readouterr().out)

@@ -7,6 +7,7 @@ token to the next one of the script.
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import save_file
@@ -68,7 +69,7 @@ def _write(folder: Path, config: dict[str, object], weights: dict[str, np.ndarra
     return folder
 
 
-def _layer(index: int, hidden: int, inner: int, draw) -> dict[str, np.ndarray]:
+def _layer(index: int, hidden: int, inner: int, draw: Any) -> dict[str, np.ndarray]:
     shapes = {
         **{f"self_attn.{name}_proj": (hidden, hidden) for name in "qkvo"},
         "mlp.gate_proj": (inner, hidden),

@@ -1,6 +1,8 @@
 """A GGUF file with known weights becomes an mlx-lm folder with the same weights."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ TEXTS = ["the patient has 37 graus", "não tem dor 🩺", "<|im_start|>fever<|im
 
 
 @pytest.fixture(scope="module")
-def converted(tmp_path_factory):
+def converted(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("gguf")
     expected = tiny_gguf.write_gguf(folder / "tiny.gguf")
     made = folder / "made"
@@ -24,7 +26,7 @@ def converted(tmp_path_factory):
     return made, expected
 
 
-def test_every_weight_is_the_original_up_to_its_packing(converted):
+def test_every_weight_is_the_original_up_to_its_packing(converted: Any) -> None:
     made, expected = converted
     weights = load_file(made / "model.safetensors")
     assert weights.keys() == expected.keys()
@@ -37,13 +39,13 @@ def test_every_weight_is_the_original_up_to_its_packing(converted):
         np.testing.assert_allclose(weight, expected[name], rtol=0, atol=tolerance)
 
 
-def test_unpermute_undoes_the_interleaving_of_gguf():
+def test_unpermute_undoes_the_interleaving_of_gguf() -> None:
     weight = np.arange(48 * 5, dtype=np.float32).reshape(48, 5)
     for heads in (1, 2, 3, 6):
         np.testing.assert_array_equal(unpermute(tiny_gguf.interleave(weight, heads), heads), weight)
 
 
-def test_the_tokenizer_cuts_and_joins_like_the_original(converted):
+def test_the_tokenizer_cuts_and_joins_like_the_original(converted: Any) -> None:
     made, _ = converted
     ours = Tokenizer.from_file(str(made / "tokenizer.json"))
     original = tiny_gguf.reference_tokenizer()
@@ -53,7 +55,7 @@ def test_the_tokenizer_cuts_and_joins_like_the_original(converted):
         assert ours.decode(ids, skip_special_tokens=False) == text
 
 
-def test_config_and_chat_template_come_from_the_metadata(converted):
+def test_config_and_chat_template_come_from_the_metadata(converted: Any) -> None:
     made, _ = converted
     config = json.loads((made / "config.json").read_text())
     assert config["model_type"] == "llama"
@@ -68,13 +70,13 @@ def test_config_and_chat_template_come_from_the_metadata(converted):
 @pytest.mark.parametrize(
     ("options", "names"), [({"architecture": "gpt2"}, "'gpt2'"), ({"pre": "qwen2"}, "'qwen2'")]
 )
-def test_an_unsupported_file_is_refused_by_name(tmp_path, options, names):
+def test_an_unsupported_file_is_refused_by_name(tmp_path: Path, options: Any, names: str) -> None:
     tiny_gguf.write_gguf(tmp_path / "tiny.gguf", **options)
     with pytest.raises(ConversionError, match=names):
         convert_gguf(tmp_path / "tiny.gguf", tmp_path, licence="x")
 
 
-def test_a_file_that_is_no_gguf_is_refused(tmp_path):
+def test_a_file_that_is_no_gguf_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.gguf").write_bytes(b"hello" * 100)
     with pytest.raises(ConversionError, match=r"x\.gguf"):
         convert_gguf(tmp_path / "x.gguf", tmp_path, licence="x")

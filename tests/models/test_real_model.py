@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -38,7 +39,7 @@ def folder():
     return ensure_model("smollm2-135m", model_cache(), print, verify=True)
 
 
-def test_smollm2_knows_capitals_and_stops_by_itself(folder):
+def test_smollm2_knows_capitals_and_stops_by_itself(folder: Path) -> None:
     questions = ["What is the capital of France?", "What is the capital of Germany?"]
     command = [sys.executable, "-c", ASK, str(folder), *questions]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)

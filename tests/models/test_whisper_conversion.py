@@ -1,6 +1,8 @@
 """CTranslate2's file becomes mlx-whisper's folder, without torch."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,14 +13,14 @@ from reference_stack.models.convert_whisper import convert_whisper, random_whisp
 from tests.speech.tiny_whisper import STATE, ct2_tensors, quantised, write_ct2
 
 
-def converted(folder, tensors, **options):
+def converted(folder: Path, tensors: Any, **options: Any):
     convert_whisper(write_ct2(folder / "model.bin", tensors, **options), folder)
     return load_file(folder / "weights.safetensors"), json.loads(
         (folder / "config.json").read_text()
     )
 
 
-def test_fused_matrices_are_parted_and_convolutions_turned(tmp_path):
+def test_fused_matrices_are_parted_and_convolutions_turned(tmp_path: Path) -> None:
     tensors = ct2_tensors()
     weights, config = converted(tmp_path, tensors)
     fused = tensors["decoder/layer_0/self_attention/linear_0/weight"]
@@ -34,7 +36,7 @@ def test_fused_matrices_are_parted_and_convolutions_turned(tmp_path):
     assert (config["n_audio_state"], config["n_mels"], config["n_text_layer"]) == (STATE, 80, 1)
 
 
-def test_eight_bit_weights_are_scaled_back(tmp_path):
+def test_eight_bit_weights_are_scaled_back(tmp_path: Path) -> None:
     tensors = ct2_tensors()
     names = {name for name in tensors if name.endswith("ffn/linear_0/weight")}
     weights, _ = converted(tmp_path, quantised(tensors, names))
@@ -44,14 +46,14 @@ def test_eight_bit_weights_are_scaled_back(tmp_path):
     assert (np.abs(weights["encoder.blocks.0.mlp1.weight"] - original) <= bound).all()
 
 
-def test_half_precision_is_widened(tmp_path):
+def test_half_precision_is_widened(tmp_path: Path) -> None:
     tensors = ct2_tensors()
     halves = {name: values.astype(np.float16) for name, values in tensors.items()}
     weights, _ = converted(tmp_path, halves)
     assert {values.dtype for values in weights.values()} == {np.dtype(np.float32)}
 
 
-def test_the_folder_is_what_mlx_whisper_reads(tmp_path):
+def test_the_folder_is_what_mlx_whisper_reads(tmp_path: Path) -> None:
     from mlx_whisper.load_models import load_model  # noqa: PLC0415
 
     converted(tmp_path, ct2_tensors())
@@ -69,7 +71,7 @@ def test_the_folder_is_what_mlx_whisper_reads(tmp_path):
         ({"truncate": True}, "not a CTranslate2 model"),
     ],
 )
-def test_what_is_no_whisper_is_refused_by_name(tmp_path, change, words):
+def test_what_is_no_whisper_is_refused_by_name(tmp_path: Path, change: Any, words: str) -> None:
     tensors = ct2_tensors()
     tensors.pop(change.get("drop"), None)
     if change.get("key_bias"):
@@ -81,7 +83,7 @@ def test_what_is_no_whisper_is_refused_by_name(tmp_path, change, words):
         convert_whisper(path, tmp_path)
 
 
-def test_random_weights_have_the_true_size(tmp_path):
+def test_random_weights_have_the_true_size(tmp_path: Path) -> None:
     """OpenAI's model card: tiny has 39 million parameters; encoder positions aren't stored."""
     random_whisper("tiny", 0, tmp_path)
     weights = load_file(tmp_path / "weights.safetensors")

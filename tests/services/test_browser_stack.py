@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -21,7 +22,7 @@ RECOVERY_S = 180.0
 
 
 def test_a_note_typed_while_the_node_dies_is_stored_once_without_a_reload(
-    hospital: Hospital, tmp_path
+    hospital: Hospital, tmp_path: Path
 ) -> None:
     stack = hospital.stack
     wait_until_whole(stack, tell)

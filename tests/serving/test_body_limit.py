@@ -37,7 +37,7 @@ class Uploads:
         await self.served({"type": "http", "path": "/file", "headers": []}, receive, send)
 
 
-def test_a_body_that_grows_too_large_is_refused():
+def test_a_body_that_grows_too_large_is_refused() -> None:
     async def scenario() -> None:
         with pytest.raises(HTTPException) as refusal:
             await Uploads().upload(60, 60)
@@ -46,7 +46,7 @@ def test_a_body_that_grows_too_large_is_refused():
     asyncio.run(scenario())
 
 
-def test_bodies_under_way_are_bounded_together_and_make_room_when_they_are_answered():
+def test_bodies_under_way_are_bounded_together_and_make_room_when_they_are_answered() -> None:
     async def scenario() -> None:
         uploads = Uploads()
         held = [asyncio.create_task(uploads.upload(50, 50)) for _ in range(2)]

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import psutil
 import pytest
@@ -21,7 +22,7 @@ DEADLINE_S = 180.0
 
 
 @contextlib.contextmanager
-def child(**settings):
+def child(**settings: Any):
     process = ChildProcess(MODULE, EchoSettings(**settings), start_timeout_s=DEADLINE_S)
     try:
         yield process
@@ -29,7 +30,7 @@ def child(**settings):
         process.close()
 
 
-def ask(process: ChildProcess, task, timeout_s: float = DEADLINE_S):
+def ask(process: ChildProcess, task: str, timeout_s: float = DEADLINE_S):
     return asyncio.run(process.call(task, timeout_s))
 
 
@@ -46,7 +47,7 @@ def gone(pid: int) -> bool:
     return True
 
 
-def test_one_process_answers_all_calls_starting_with_the_first():
+def test_one_process_answers_all_calls_starting_with_the_first() -> None:
     with child() as process:
         assert process.pid is None
         assert [ask(process, number) for number in (1, 2, 3)] == [2, 4, 6]
@@ -54,12 +55,12 @@ def test_one_process_answers_all_calls_starting_with_the_first():
         assert process.starts == 1
 
 
-def test_the_worker_yields_to_others():
+def test_the_worker_yields_to_others() -> None:
     with child() as process:
         assert ask(process, "nice") == min(19, os.nice(0) + 3)
 
 
-def test_a_refusal_is_an_answer_and_the_process_lives_on():
+def test_a_refusal_is_an_answer_and_the_process_lives_on() -> None:
     with child() as process:
         with pytest.raises(RefusedError, match="don't like"):
             ask(process, "refuse")
@@ -68,7 +69,7 @@ def test_a_refusal_is_an_answer_and_the_process_lives_on():
 
 
 @pytest.mark.parametrize("task", ["crash", "raise"])
-def test_a_crash_is_an_error_and_the_next_call_gets_a_new_process(task):
+def test_a_crash_is_an_error_and_the_next_call_gets_a_new_process(task: str) -> None:
     with child() as process:
         with pytest.raises(ChildFailedError) as failure:
             ask(process, task)
@@ -77,7 +78,7 @@ def test_a_crash_is_an_error_and_the_next_call_gets_a_new_process(task):
         assert process.starts == 2
 
 
-def test_a_call_that_takes_too_long_ends_the_process():
+def test_a_call_that_takes_too_long_ends_the_process() -> None:
     with child() as process:
         ask(process, 1)
         pid = process.pid
@@ -88,7 +89,7 @@ def test_a_call_that_takes_too_long_ends_the_process():
         assert ask(process, 4) == 8
 
 
-def test_a_worker_that_stands_still_does_not_even_take_a_large_task_and_is_ended():
+def test_a_worker_that_stands_still_does_not_even_take_a_large_task_and_is_ended() -> None:
     with child() as process:
         ask(process, 1)
         os.kill(process.pid, signal.SIGSTOP)
@@ -98,7 +99,7 @@ def test_a_worker_that_stands_still_does_not_even_take_a_large_task_and_is_ended
         assert ask(process, 4) == 8
 
 
-def test_closing_ends_a_worker_that_starts_and_keeps_the_next_from_starting():
+def test_closing_ends_a_worker_that_starts_and_keeps_the_next_from_starting() -> None:
     with child(load_s=600) as process, ThreadPoolExecutor(1) as executor:
         call = executor.submit(ask, process, 1)
         wait_until(lambda: process.status == "loading")
@@ -112,7 +113,7 @@ def test_closing_ends_a_worker_that_starts_and_keeps_the_next_from_starting():
         assert process.pid is None
 
 
-def test_a_worker_that_can_not_be_started_is_a_failure(monkeypatch):
+def test_a_worker_that_can_not_be_started_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with child() as process:
         with pytest.raises(ChildFailedError, match="No such file"):
@@ -120,7 +121,7 @@ def test_a_worker_that_can_not_be_started_is_a_failure(monkeypatch):
         assert process.status == "failed"
 
 
-def test_the_status_says_how_the_worker_is():
+def test_the_status_says_how_the_worker_is() -> None:
     with child() as process:
         assert process.status == "idle"
         ask(process, 1)
@@ -132,7 +133,7 @@ def test_the_status_says_how_the_worker_is():
         assert process.status == "ready"
 
 
-def test_a_worker_that_can_not_load_says_why():
+def test_a_worker_that_can_not_load_says_why() -> None:
     with child(load=False) as process, pytest.raises(ChildFailedError, match="no weights"):
         ask(process, 1)
 
@@ -155,7 +156,7 @@ asyncio.run(run())
 
 
 @pytest.mark.parametrize("state", ["idle", "busy"])
-def test_the_worker_ends_with_its_parent_even_if_that_is_killed(state):
+def test_the_worker_ends_with_its_parent_even_if_that_is_killed(state: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", PARENT, state],
         capture_output=True, text=True, timeout=400, check=False,

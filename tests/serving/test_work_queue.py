@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -32,7 +33,14 @@ class Observer:
 class Desk:
     """A queue whose worker waits until it is told to go on."""
 
-    def __init__(self, *, max_batch=2, max_queue=10, queue_timeout_s=60.0, held=False) -> None:
+    def __init__(
+        self,
+        *,
+        max_batch: int = 2,
+        max_queue: int = 10,
+        queue_timeout_s: float = 60.0,
+        held: bool = False,
+    ) -> None:
         self.observer = Observer()
         self.go_on = asyncio.Event()
         if not held:
@@ -51,7 +59,7 @@ class Desk:
             raise error
         return [f"{unit}!" for unit in units]
 
-    def ask(self, *units, **options) -> asyncio.Task[list[str]]:
+    def ask(self, *units: Any, **options: Any) -> asyncio.Task[list[str]]:
         return asyncio.create_task(self.queue.do(units, **options))
 
 
@@ -70,7 +78,9 @@ async def refused(task: asyncio.Task) -> str:
     jobs=st.lists(st.tuples(st.integers(0, 5), st.sampled_from("ab")), max_size=12),
     max_batch=st.integers(1, 4),
 )
-def test_every_job_gets_its_own_results_in_order_and_turns_hold_one_kind(jobs, max_batch):
+def test_every_job_gets_its_own_results_in_order_and_turns_hold_one_kind(
+    jobs: list[tuple[int, str]], max_batch: int
+) -> None:
     async def run() -> None:
         desk = Desk(max_batch=max_batch, max_queue=100)
         tasks = [
@@ -92,7 +102,7 @@ def test_every_job_gets_its_own_results_in_order_and_turns_hold_one_kind(jobs, m
     asyncio.run(run())
 
 
-def test_units_of_several_jobs_share_a_turn_before_one_job_gets_two():
+def test_units_of_several_jobs_share_a_turn_before_one_job_gets_two() -> None:
     async def run() -> None:
         desk = Desk(max_batch=2, held=True)
         first = desk.ask("a1")
@@ -106,7 +116,7 @@ def test_units_of_several_jobs_share_a_turn_before_one_job_gets_two():
     asyncio.run(run())
 
 
-def test_a_long_job_of_another_kind_lets_a_short_one_have_the_next_turn():
+def test_a_long_job_of_another_kind_lets_a_short_one_have_the_next_turn() -> None:
     async def run() -> None:
         desk = Desk(max_batch=2, held=True)
         long = desk.ask("a1", "a2", "a3", "a4", "a5", kind="a")
@@ -120,7 +130,7 @@ def test_a_long_job_of_another_kind_lets_a_short_one_have_the_next_turn():
     asyncio.run(run())
 
 
-def test_long_jobs_that_fill_every_turn_let_a_short_one_in():
+def test_long_jobs_that_fill_every_turn_let_a_short_one_in() -> None:
     async def run() -> None:
         desk = Desk(max_batch=2, held=True)
         jobs = [desk.ask(*(f"{name}{unit}" for unit in range(9))) for name in "ab"]
@@ -135,7 +145,7 @@ def test_long_jobs_that_fill_every_turn_let_a_short_one_in():
     asyncio.run(run())
 
 
-def test_begun_jobs_count_towards_the_bound():
+def test_begun_jobs_count_towards_the_bound() -> None:
     async def run() -> None:
         desk = Desk(max_batch=1, max_queue=1, held=True)
         jobs = [desk.ask("a1", "a2"), desk.ask("b1", "b2")]
@@ -147,7 +157,7 @@ def test_begun_jobs_count_towards_the_bound():
     asyncio.run(run())
 
 
-def test_one_unit_s_error_is_its_own_job_s_alone():
+def test_one_unit_s_error_is_its_own_job_s_alone() -> None:
     async def run() -> None:
         async def work(units: Sequence[int]) -> list[int | RefusedError]:
             return [unit if unit > 0 else RefusedError("no") for unit in units]
@@ -160,7 +170,7 @@ def test_one_unit_s_error_is_its_own_job_s_alone():
     asyncio.run(run())
 
 
-def test_a_bug_in_a_turn_fails_that_turn_and_the_line_moves_on():
+def test_a_bug_in_a_turn_fails_that_turn_and_the_line_moves_on() -> None:
     async def run() -> None:
         desk = Desk(max_batch=1, held=True)
         failing, begun = desk.ask("a"), desk.ask("b1", "b2")
@@ -173,7 +183,7 @@ def test_a_bug_in_a_turn_fails_that_turn_and_the_line_moves_on():
     asyncio.run(run())
 
 
-def test_when_the_time_for_draining_is_over_every_job_is_told():
+def test_when_the_time_for_draining_is_over_every_job_is_told() -> None:
     async def run() -> None:
         desk = Desk(max_batch=1, held=True)
         tasks = [desk.ask("a"), desk.ask("b")]
@@ -186,7 +196,7 @@ def test_when_the_time_for_draining_is_over_every_job_is_told():
     asyncio.run(run())
 
 
-def test_a_full_queue_refuses_and_says_when_to_come_back():
+def test_a_full_queue_refuses_and_says_when_to_come_back() -> None:
     async def run() -> None:
         desk = Desk(max_batch=1, max_queue=1, held=True)
         running, waiting = desk.ask("a"), desk.ask("b")
@@ -202,7 +212,7 @@ def test_a_full_queue_refuses_and_says_when_to_come_back():
     asyncio.run(run())
 
 
-def test_who_waits_too_long_is_refused_and_the_running_job_goes_on():
+def test_who_waits_too_long_is_refused_and_the_running_job_goes_on() -> None:
     async def run() -> None:
         desk = Desk(max_batch=1, queue_timeout_s=60, held=True)
         running = desk.ask("a")
@@ -216,7 +226,7 @@ def test_who_waits_too_long_is_refused_and_the_running_job_goes_on():
     asyncio.run(run())
 
 
-def test_a_running_job_has_no_deadline():
+def test_a_running_job_has_no_deadline() -> None:
     async def run() -> None:
         desk = Desk(max_batch=1, queue_timeout_s=0.01, held=True)
         task = desk.ask("a", "b")
@@ -227,7 +237,7 @@ def test_a_running_job_has_no_deadline():
     asyncio.run(run())
 
 
-def test_a_job_that_is_given_up_is_not_done():
+def test_a_job_that_is_given_up_is_not_done() -> None:
     async def run() -> None:
         desk = Desk(max_batch=1, held=True)
         running, waiting, last = desk.ask("a1", "a2"), desk.ask("b"), desk.ask("c")
@@ -243,7 +253,7 @@ def test_a_job_that_is_given_up_is_not_done():
     asyncio.run(run())
 
 
-def test_draining_refuses_newcomers_and_finishes_what_is_there():
+def test_draining_refuses_newcomers_and_finishes_what_is_there() -> None:
     async def run() -> None:
         desk = Desk(max_batch=1, held=True)
         tasks = [desk.ask("a"), desk.ask("b")]
@@ -266,7 +276,9 @@ def test_draining_refuses_newcomers_and_finishes_what_is_there():
         (ChildFailedError("worker_timeout", "slow"), 503, "worker_timeout"),
     ],
 )
-def test_a_failing_worker_fails_the_jobs_of_its_turn_and_no_other(error, status, code):
+def test_a_failing_worker_fails_the_jobs_of_its_turn_and_no_other(
+    error: Exception, status: int, code: str
+) -> None:
     async def run() -> None:
         desk = Desk(max_batch=1, held=True)
         failing, fine = desk.ask("a1", "a2"), desk.ask("b")
@@ -282,7 +294,7 @@ def test_a_failing_worker_fails_the_jobs_of_its_turn_and_no_other(error, status,
     asyncio.run(run())
 
 
-def test_a_job_that_is_being_prepared_has_a_place_and_is_waited_for():
+def test_a_job_that_is_being_prepared_has_a_place_and_is_waited_for() -> None:
     async def scenario() -> None:
         desk = Desk(max_batch=1, max_queue=0)
         with desk.queue.place():

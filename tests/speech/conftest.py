@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,10 +27,10 @@ def script_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def make_service(script_dir) -> Iterator[MakeService]:
+def make_service(script_dir: Path) -> Iterator[MakeService]:
     with contextlib.ExitStack() as stack:
 
-        def make(**options) -> Service:
+        def make(**options: Any) -> Service:
             return stack.enter_context(served(script_dir, **options))
 
         yield make

@@ -11,7 +11,7 @@ from reference_stack.speech.backlog import Backlog
 TINY = 2
 
 
-def test_pieces_of_any_size_are_one_sound_whatever_was_taken_meanwhile():
+def test_pieces_of_any_size_are_one_sound_whatever_was_taken_meanwhile() -> None:
     random = np.random.default_rng(2)
     sound = random.normal(size=5000).astype(np.float32)
     backlog, taken, place = Backlog(), [], 0
@@ -29,7 +29,7 @@ def test_pieces_of_any_size_are_one_sound_whatever_was_taken_meanwhile():
     assert np.isclose(backlog.received_s, len(sound) / RATE)
 
 
-def test_a_second_in_tiny_pieces_is_looked_at_ten_times_and_its_end_at_once():
+def test_a_second_in_tiny_pieces_is_looked_at_ten_times_and_its_end_at_once() -> None:
     async def scenario() -> int:
         backlog, looks = Backlog(), 0
 
@@ -49,7 +49,7 @@ def test_a_second_in_tiny_pieces_is_looked_at_ten_times_and_its_end_at_once():
     assert 9 <= asyncio.run(scenario()) <= 11
 
 
-def test_who_is_too_far_ahead_waits_until_some_of_it_is_understood():
+def test_who_is_too_far_ahead_waits_until_some_of_it_is_understood() -> None:
     async def scenario() -> None:
         backlog = Backlog()
         backlog.add(np.zeros(2 * RATE, np.float32))

@@ -7,6 +7,8 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +32,7 @@ def speech_like(seconds: float) -> bytes:
 PAUSE = bytes(RATE * 2)
 
 
-def dictating(script_dir, whisper_dir, **rules):
+def dictating(script_dir: Path, whisper_dir: Path, **rules: Any):
     speech = {"model_dir": whisper_dir, "model_name": "toy", "dictation": rules}
     return served(script_dir, speech=speech)
 
@@ -40,13 +42,13 @@ def address(service: Service) -> str:
 
 
 @pytest.fixture(scope="module")
-def usual(script_dir, whisper_dir) -> Iterator[Service]:
+def usual(script_dir: Path, whisper_dir: Path) -> Iterator[Service]:
     with dictating(script_dir, whisper_dir) as service:
         yield service
 
 
 @pytest.fixture(scope="module")
-def brief(script_dir, whisper_dir) -> Iterator[Service]:
+def brief(script_dir: Path, whisper_dir: Path) -> Iterator[Service]:
     """Short utterances, and texts of what was not said to its end."""
     rules = {"max_utterance_s": 1.5, "partial_every_s": 0.5, "idle_timeout_s": DEADLINE_S}
     with dictating(script_dir, whisper_dir, **rules) as service:
@@ -54,18 +56,18 @@ def brief(script_dir, whisper_dir) -> Iterator[Service]:
 
 
 @pytest.fixture(scope="module")
-def impatient(script_dir, whisper_dir) -> Iterator[Service]:
+def impatient(script_dir: Path, whisper_dir: Path) -> Iterator[Service]:
     """One short dictation at a time."""
     rules = {"max_session_s": 1.5, "idle_timeout_s": 5.0, "max_sessions": 1}
     with dictating(script_dir, whisper_dir, **rules) as service:
         yield service
 
 
-def run(coroutine):
+def run(coroutine: Any):
     return asyncio.run(asyncio.wait_for(coroutine, DEADLINE_S))
 
 
-async def rest(socket) -> list[dict]:
+async def rest(socket: Any) -> list[dict]:
     messages = []
     with contextlib.suppress(ConnectionClosed):
         while True:
@@ -80,7 +82,7 @@ async def dictate(url: str, *sent: bytes | dict) -> tuple[list[dict], int]:
         return await rest(socket), socket.close_code
 
 
-def test_utterances_come_back_one_by_one_and_then_all_of_it(usual):
+def test_utterances_come_back_one_by_one_and_then_all_of_it(usual: Service) -> None:
     sounds = [speech_like(1.2), PAUSE, speech_like(1.5), PAUSE, speech_like(1.0)]
     messages, code = run(
         dictate(address(usual), {"type": "start", "language": "en"}, *sounds, {"type": "end"})
@@ -94,7 +96,7 @@ def test_utterances_come_back_one_by_one_and_then_all_of_it(usual):
     wait_until(lambda: usual.value("speech_dictations") == 0, "it is closed")
 
 
-def test_partial_texts_come_while_one_speaks(brief):
+def test_partial_texts_come_while_one_speaks(brief: Service) -> None:
     async def speak() -> list[dict]:
         async with connect(address(brief), proxy=None, open_timeout=60) as socket:
             await socket.recv()
@@ -109,13 +111,13 @@ def test_partial_texts_come_while_one_speaks(brief):
     assert messages[-1]["type"] == "done"
 
 
-def test_an_utterance_without_a_pause_is_cut_at_its_longest(brief):
+def test_an_utterance_without_a_pause_is_cut_at_its_longest(brief: Service) -> None:
     messages, _ = run(dictate(address(brief), speech_like(4.0), {"type": "end"}))
     ends = [message["end_s"] for message in messages if message["type"] == "final"]
     assert ends == [1.5, 3.0, 4.0]
 
 
-def test_silence_says_nothing(usual):
+def test_silence_says_nothing(usual: Service) -> None:
     messages, code = run(dictate(address(usual), PAUSE, PAUSE, {"type": "end"}))
     assert [message["type"] for message in messages] == ["ready", "done"]
     assert (messages[-1]["text"], code) == ("", 1000)
@@ -135,14 +137,16 @@ def test_silence_says_nothing(usual):
         ([], "idle"),
     ],
 )
-def test_a_broken_rule_ends_the_dictation_with_its_reason(impatient, sent, code):
+def test_a_broken_rule_ends_the_dictation_with_its_reason(
+    impatient: Service, sent: Any, code: str
+) -> None:
     messages, closed = run(dictate(address(impatient), *sent))
     assert messages[-1]["type"] == "error"
     assert (messages[-1]["error"]["code"], closed) == (code, 1008)
     wait_until(lambda: impatient.value("speech_dictations") == 0, "it is closed")
 
 
-def test_one_dictation_too_many_is_told_to_come_back(impatient):
+def test_one_dictation_too_many_is_told_to_come_back(impatient: Service) -> None:
     url = address(impatient)
 
     async def two() -> tuple[list[dict], int]:
@@ -156,7 +160,7 @@ def test_one_dictation_too_many_is_told_to_come_back(impatient):
     wait_until(lambda: impatient.value("speech_dictations") == 0, "both are closed")
 
 
-def test_a_client_that_vanishes_leaves_nothing_behind(usual):
+def test_a_client_that_vanishes_leaves_nothing_behind(usual: Service) -> None:
     async def vanish() -> None:
         socket = await connect(address(usual), proxy=None, open_timeout=60)
         await socket.recv()
@@ -168,7 +172,7 @@ def test_a_client_that_vanishes_leaves_nothing_behind(usual):
     wait_until(lambda: usual.value("speech_running_requests") == 0, "nothing runs")
 
 
-def test_a_client_that_leaves_after_its_last_word_gives_up_its_place(usual):
+def test_a_client_that_leaves_after_its_last_word_gives_up_its_place(usual: Service) -> None:
     """All is said and sent, and nobody waits for the words any more: nor does the service."""
 
     async def leave() -> None:

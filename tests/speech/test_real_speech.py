@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import openai
 import pytest
@@ -23,7 +24,7 @@ CHUNK_BYTES = 6400  # 200 ms
 
 
 @pytest.fixture(scope="module")
-def service(script_dir) -> Iterator[Service]:
+def service(script_dir: Path) -> Iterator[Service]:
     folder = ensure_model("whisper-tiny-en", model_cache(), print)
     with served(
         script_dir,
@@ -36,7 +37,7 @@ def service(script_dir) -> Iterator[Service]:
 
 
 @pytest.fixture(scope="module")
-def client(service) -> openai.OpenAI:
+def client(service: Service) -> openai.OpenAI:
     return openai.OpenAI(base_url=f"{service.url}/v1", api_key="none", max_retries=0, timeout=120)
 
 
@@ -46,7 +47,7 @@ def spoken(client: openai.OpenAI, text: str) -> bytes:
     ).read()
 
 
-def test_dictated_sentences_come_back_with_few_word_errors(client):
+def test_dictated_sentences_come_back_with_few_word_errors(client: openai.OpenAI) -> None:
     """espeak-ng's robot voice is not what Whisper learned from: a quarter of errors is the bound.
 
     The measured rate is in docs/ai-services.md.
@@ -61,7 +62,9 @@ def test_dictated_sentences_come_back_with_few_word_errors(client):
     assert errors / total <= 0.25
 
 
-def test_live_dictation_returns_the_words_while_they_are_spoken(service, client):
+def test_live_dictation_returns_the_words_while_they_are_spoken(
+    service: Service, client: openai.OpenAI
+) -> None:
     sound = spoken(client, SENTENCES[1])
     samples = (read_audio(sound, 60) * 32767).astype("<i2").tobytes()
 

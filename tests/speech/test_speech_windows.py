@@ -16,7 +16,7 @@ def noise(seconds: float, level: float = 0.1, seed: int = 0) -> np.ndarray:
 
 @settings(max_examples=20)
 @given(seconds=st.floats(0, 130), seed=st.integers(0, 5))
-def test_windows_are_the_whole_clip_in_order_and_fit_whisper(seconds, seed):
+def test_windows_are_the_whole_clip_in_order_and_fit_whisper(seconds: float, seed: int) -> None:
     clip = noise(seconds, seed=seed)
     parts = windows(clip)
     joined = np.concatenate([part.samples for part in parts]) if parts else clip[:0]
@@ -28,7 +28,7 @@ def test_windows_are_the_whole_clip_in_order_and_fit_whisper(seconds, seed):
 
 
 @pytest.mark.parametrize("pause_at_s", [21.0, 24.5, 28.0])
-def test_a_long_clip_is_cut_in_its_pause(pause_at_s):
+def test_a_long_clip_is_cut_in_its_pause(pause_at_s: float) -> None:
     clip = noise(50)
     first, length = round(pause_at_s * RATE), round(0.4 * RATE)
     clip[first : first + length] *= 0.01
@@ -37,12 +37,12 @@ def test_a_long_clip_is_cut_in_its_pause(pause_at_s):
 
 
 @pytest.mark.parametrize("pause_s", [0.0, 0.3, 1.0])
-def test_silence_at_the_end_is_measured_to_a_frame(pause_s):
+def test_silence_at_the_end_is_measured_to_a_frame(pause_s: float) -> None:
     clip = np.concatenate([noise(2), noise(pause_s, level=0.001)])
     assert trailing_silence_s(clip) == pytest.approx(pause_s, abs=0.021)
 
 
-def test_a_clip_without_speech_is_silent_to_its_end():
+def test_a_clip_without_speech_is_silent_to_its_end() -> None:
     clip = noise(1, level=0.0002)
     assert silent(clip)
     assert trailing_silence_s(clip) == pytest.approx(1.0)

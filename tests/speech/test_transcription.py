@@ -3,7 +3,9 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openai
@@ -12,6 +14,7 @@ import pytest
 from reference_stack.speech.audio import RATE, write_audio
 from tests.inference.inference_bench import SCRIPT, wait_until
 from tests.inference.service_bench import HELLO, PATH, Service, served
+from tests.speech.conftest import MakeService
 
 pytestmark = pytest.mark.servers
 
@@ -19,10 +22,12 @@ RANDOM = np.random.default_rng(4)
 CLIP = (RANDOM.normal(size=2 * RATE) * 0.1).astype(np.float32)
 WAV = write_audio(CLIP, RATE, "wav")
 
+MakeClient = Callable[..., tuple[Service, openai.OpenAI]]
+
 
 @pytest.fixture
-def speech(make_service, whisper_dir):
-    def make(**options):
+def speech(make_service: MakeService, whisper_dir: Path):
+    def make(**options: Any):
         settings = {"model_dir": whisper_dir, "model_name": "whisper-toy-random", **options}
         service = make_service(speech=settings)
         url = f"{service.url}/v1"
@@ -37,7 +42,7 @@ def ask_openai(service: Service) -> openai.resources.audio.Transcriptions:
 
 
 @pytest.fixture(scope="module")
-def small(script_dir, whisper_dir) -> Iterator[Service]:
+def small(script_dir: Path, whisper_dir: Path) -> Iterator[Service]:
     """A service that several tests share; it takes small files only."""
     settings = {"model_dir": whisper_dir, "model_name": "whisper-toy-random"}
     with served(script_dir, speech={**settings, "max_upload_bytes": 200_000}) as service:
@@ -49,7 +54,7 @@ def worker(service: Service) -> int:
     return service.services[0]._transcriber.worker.pid
 
 
-def test_every_format_of_openai_s_that_is_offered(speech):
+def test_every_format_of_openai_s_that_is_offered(speech: MakeClient) -> None:
     service, client = speech()
     assert service.client.get("/health").json()["services"] == {"speech-to-text": "idle"}
     ask = client.audio.transcriptions.create
@@ -66,7 +71,7 @@ def test_every_format_of_openai_s_that_is_offered(speech):
     assert [model.id for model in client.models.list()] == ["tiny", "whisper-toy-random"]
 
 
-def test_silence_is_no_words_and_no_work(small):
+def test_silence_is_no_words_and_no_work(small: Service) -> None:
     silence = write_audio(np.zeros(RATE, np.float32), RATE, "wav")
     before = small.value("speech_batch_size_count")
     assert ask_openai(small).create(model="default", file=("s.wav", silence)).text == ""
@@ -88,7 +93,9 @@ def test_silence_is_no_words_and_no_work(small):
         ({"temperature": 2}, 400, "invalid_request", "temperature"),
     ],
 )
-def test_what_can_not_be_done_is_a_clear_error(small, change, status, code, names):
+def test_what_can_not_be_done_is_a_clear_error(
+    small: Service, change: Any, status: int, code: str, names: str
+) -> None:
     with pytest.raises(openai.APIStatusError, match=names) as found:
         ask_openai(small).create(
             **{"model": "default", "file": ("clip.wav", WAV), "language": "en", **change}
@@ -96,7 +103,7 @@ def test_what_can_not_be_done_is_a_clear_error(small, change, status, code, name
     assert (found.value.status_code, found.value.code) == (status, code)
 
 
-def test_clips_that_come_together_are_heard_together(speech):
+def test_clips_that_come_together_are_heard_together(speech: MakeClient) -> None:
     service, client = speech(max_batch=4)
     client.audio.transcriptions.create(model="default", file=("clip.wav", WAV))
     os.kill(worker(service), signal.SIGSTOP)
@@ -121,7 +128,7 @@ def test_clips_that_come_together_are_heard_together(speech):
     assert service.value("speech_batch_size_count") == 3
 
 
-def test_a_worker_that_dies_fails_its_clip_and_the_chat_never_notices(speech):
+def test_a_worker_that_dies_fails_its_clip_and_the_chat_never_notices(speech: MakeClient) -> None:
     service, client = speech()
     client.audio.transcriptions.create(model="default", file=("clip.wav", WAV))
     pid = worker(service)
@@ -149,7 +156,7 @@ def test_a_worker_that_dies_fails_its_clip_and_the_chat_never_notices(speech):
     assert worker(service) != pid
 
 
-def test_a_client_that_leaves_gives_up_its_place(speech):
+def test_a_client_that_leaves_gives_up_its_place(speech: MakeClient) -> None:
     service, client = speech(max_batch=1, max_queue=1)
     client.audio.transcriptions.create(model="default", file=("clip.wav", WAV))
     os.kill(worker(service), signal.SIGSTOP)
@@ -165,7 +172,7 @@ def test_a_client_that_leaves_gives_up_its_place(speech):
     assert service.value('speech_requests_total{outcome="cancelled"}') == 3
 
 
-def test_no_weights_is_an_error_that_says_so(speech, tmp_path):
+def test_no_weights_is_an_error_that_says_so(speech: MakeClient, tmp_path: Path) -> None:
     service, client = speech(model_dir=tmp_path, preload=True)
     with pytest.raises(openai.InternalServerError, match=r"lacks config\.json"):
         client.audio.transcriptions.create(model="default", file=("clip.wav", WAV))
@@ -173,7 +180,9 @@ def test_no_weights_is_an_error_that_says_so(speech, tmp_path):
     assert service.client.get("/health").status_code == 200
 
 
-def test_a_file_that_would_find_no_place_is_refused_before_it_is_decoded(speech):
+def test_a_file_that_would_find_no_place_is_refused_before_it_is_decoded(
+    speech: MakeClient,
+) -> None:
     service, client = speech(max_batch=1, max_queue=0)
     ask = client.audio.transcriptions.create
     ask(model="default", file=("clip.wav", WAV))

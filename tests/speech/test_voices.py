@@ -4,17 +4,22 @@ import io
 import shutil
 import sys
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
 
 from reference_stack.speech.audio import read_audio
 from tests.inference.service_bench import Service, served
+from tests.speech.conftest import MakeService
 
 PROGRAM = shutil.which("espeak-ng")
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="needs espeak-ng")
+
+MakeClient = Callable[..., tuple[Service, openai.OpenAI]]
 
 
 SETTINGS = {
@@ -30,22 +35,22 @@ def client_of(service: Service) -> openai.OpenAI:
 
 
 @pytest.fixture(scope="module")
-def shared(script_dir) -> Iterator[Service]:
+def shared(script_dir: Path) -> Iterator[Service]:
     """A service that the tests share."""
     with served(script_dir, voice=SETTINGS) as service:
         yield service
 
 
 @pytest.fixture
-def voice(make_service, shared):
-    def make(**options):
+def voice(make_service: MakeService, shared: Service):
+    def make(**options: Any):
         service = make_service(voice={**SETTINGS, **options}) if options else shared
         return service, client_of(service)
 
     return make
 
 
-def test_a_sentence_becomes_a_sound_in_every_format(voice):
+def test_a_sentence_becomes_a_sound_in_every_format(voice: MakeClient) -> None:
     service, client = voice()
     before = service.value('voice_requests_total{outcome="done"}')
     durations = []
@@ -61,7 +66,7 @@ def test_a_sentence_becomes_a_sound_in_every_format(voice):
     assert service.value("voice_real_time_factor_count") >= 4
 
 
-def test_a_wav_has_a_header_that_is_true(voice):
+def test_a_wav_has_a_header_that_is_true(voice: MakeClient) -> None:
     _, client = voice()
     sound = client.audio.speech.create(
         model="default", voice="alloy", input="Olá.", response_format="wav"
@@ -70,7 +75,7 @@ def test_a_wav_has_a_header_that_is_true(voice):
         assert file.getnframes() * 2 == len(sound) - 44
 
 
-def test_twice_the_speed_takes_about_half_the_time(voice):
+def test_twice_the_speed_takes_about_half_the_time(voice: MakeClient) -> None:
     _, client = voice()
     sentence = "The patient has had a fever for three days and is feeling better today."
     lengths = [
@@ -83,7 +88,7 @@ def test_twice_the_speed_takes_about_half_the_time(voice):
 
 
 @pytest.mark.parametrize("text", ["-h", "--version", "$(id) `id`; \"'", "<script>", "é" * 300])
-def test_any_text_is_spoken_and_never_an_option(voice, text):
+def test_any_text_is_spoken_and_never_an_option(voice: MakeClient, text: str) -> None:
     _, client = voice()
     answer = client.audio.speech.create(
         model="espeak-ng", voice="alloy", input=text, response_format="wav"
@@ -103,7 +108,9 @@ def test_any_text_is_spoken_and_never_an_option(voice, text):
         ({"response_format": "aac"}, openai.BadRequestError, "response_format"),
     ],
 )
-def test_what_can_not_be_done_is_a_clear_error(voice, change, error, names):
+def test_what_can_not_be_done_is_a_clear_error(
+    voice: MakeClient, change: Any, error: type[openai.APIStatusError], names: str
+) -> None:
     _, client = voice()
     with pytest.raises(error, match=names):
         client.audio.speech.create(
@@ -111,7 +118,7 @@ def test_what_can_not_be_done_is_a_clear_error(voice, change, error, names):
         )
 
 
-def test_a_program_that_hangs_is_ended(voice, tmp_path):
+def test_a_program_that_hangs_is_ended(voice: MakeClient, tmp_path: Path) -> None:
     program = program_of(tmp_path, "#!/bin/sh\nexec sleep 600\n")
     service, client = voice(program=program, synthesis_timeout_s=0.2)
     with pytest.raises(openai.InternalServerError) as found:
@@ -130,14 +137,16 @@ with wave.open(options["--output-file"], "wb") as file:
 """
 
 
-def program_of(tmp_path, text: str) -> str:
+def program_of(tmp_path: Path, text: str) -> str:
     program = tmp_path / "program"
     program.write_text(text)
     program.chmod(0o755)
     return str(program)
 
 
-def test_piper_speaks_with_the_site_s_voice_and_refuses_others(voice, tmp_path):
+def test_piper_speaks_with_the_site_s_voice_and_refuses_others(
+    voice: MakeClient, tmp_path: Path
+) -> None:
     """The options are those of piper's documentation; the program here only takes them."""
     program = program_of(tmp_path, PIPER.format(python=sys.executable))
     _, client = voice(engine="piper", program=program, voice="/voices/joe.onnx")
@@ -148,14 +157,14 @@ def test_piper_speaks_with_the_site_s_voice_and_refuses_others(voice, tmp_path):
         client.audio.speech.create(voice="amy", **options)
 
 
-def test_a_program_that_writes_no_sound_has_failed(voice, tmp_path):
+def test_a_program_that_writes_no_sound_has_failed(voice: MakeClient, tmp_path: Path) -> None:
     _, client = voice(engine="say", program=program_of(tmp_path, "#!/bin/sh\nexit 0\n"))
     with pytest.raises(openai.InternalServerError) as found:
         client.audio.speech.create(model="default", voice="alloy", input="hello")
     assert (found.value.status_code, found.value.code) == (503, "worker_failed")
 
 
-def test_one_text_s_unknown_voice_is_not_another_text_s_error(voice):
+def test_one_text_s_unknown_voice_is_not_another_text_s_error(voice: MakeClient) -> None:
     service, client = voice(parallel=2)
 
     def ask(name: str) -> str:

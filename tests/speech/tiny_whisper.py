@@ -2,6 +2,7 @@
 
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from reference_stack.models.convert_whisper import convert_whisper
 STATE, VOCABULARY, TEXT_TOKENS = 64, 51864, 24
 
 
-def _draw(random, *shape):
+def _draw(random: Any, *shape: Any):
     return (random.normal(size=shape) / np.sqrt(shape[-1])).astype(np.float32)
 
 

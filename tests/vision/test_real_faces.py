@@ -8,6 +8,7 @@ import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -26,7 +27,7 @@ FACES = "face_recognition-1.3.0/tests/test_images"
 
 
 @pytest.fixture(scope="module")
-def faces(tmp_path_factory) -> dict[str, bytes]:
+def faces(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """By name; fetched once, and kept with the models."""
     kept = model_cache() / "test-faces"
     if not kept.is_dir():
@@ -51,7 +52,7 @@ def faces(tmp_path_factory) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory) -> Iterator[Service]:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = ensure_model("dlib-resnet-face", model_cache(), print)
     llm = tiny_model.scripted_model(tmp_path_factory.mktemp("script") / "model", "ok")
     with served(
@@ -66,7 +67,7 @@ def embedding(service: Service, picture: bytes) -> dict:
     return answer.json()
 
 
-def test_one_person_is_near_and_another_far(service, faces):
+def test_one_person_is_near_and_another_far(service: Service, faces: Any) -> None:
     found = {name: embedding(service, faces[name]) for name in ("obama", "obama2", "biden")}
     assert {one["faces"] for one in found.values()} == {1}
     assert {len(one["embedding"]) for one in found.values()} == {128}
@@ -81,7 +82,7 @@ def test_one_person_is_near_and_another_far(service, faces):
     assert match("obama", "biden")["distance"] > 0.75
 
 
-def test_a_picture_without_a_face_has_no_embedding(service):
+def test_a_picture_without_a_face_has_no_embedding(service: Service) -> None:
     file = io.BytesIO()
     Image.new("RGB", (300, 200), "grey").save(file, "PNG")
     found = embedding(service, file.getvalue())

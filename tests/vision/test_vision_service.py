@@ -28,17 +28,17 @@ def picture(side: int = 64) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def script_folder(tmp_path_factory) -> Path:
+def script_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_model.scripted_model(tmp_path_factory.mktemp("script") / "model", "ok")
 
 
 @pytest.fixture(scope="module")
-def service(script_folder) -> Iterator[Service]:
+def service(script_folder: Path) -> Iterator[Service]:
     with served(script_folder, vision={"images": True, "max_upload_bytes": 50_000}) as one:
         yield one
 
 
-def test_an_image_is_measured_as_a_body_or_as_a_form(service):
+def test_an_image_is_measured_as_a_body_or_as_a_form(service: Service) -> None:
     path = "/v1/images/analysis"
     bare = service.client.post(path, content=picture(), headers={"Content-Type": "image/png"})
     form = service.client.post(path, files={"file": ("image.png", picture())})
@@ -48,7 +48,7 @@ def test_an_image_is_measured_as_a_body_or_as_a_form(service):
     assert service.client.get("/health").json()["services"] == {"image-analysis": "ready"}
 
 
-def test_the_window_is_asked_for_whole(service):
+def test_the_window_is_asked_for_whole(service: Service) -> None:
     path = "/v1/images/analysis?window_centre=100&window_width=50"
     answer = service.client.post(path, content=picture())
     assert answer.json()["window"] == {"centre": 100.0, "width": 50.0}
@@ -64,12 +64,14 @@ def test_the_window_is_asked_for_whole(service):
         (bytes(60_000), 413, "too_large"),
     ],
 )
-def test_what_can_not_be_used_is_a_clear_error(service, content, status, code):
+def test_what_can_not_be_used_is_a_clear_error(
+    service: Service, content: bytes, status: int, code: str
+) -> None:
     answer = service.client.post("/v1/images/analysis", content=content)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
-def test_a_body_without_end_is_not_read_to_its_end(service):
+def test_a_body_without_end_is_not_read_to_its_end(service: Service) -> None:
     def endless() -> Iterator[bytes]:
         for _ in range(100):
             yield bytes(100_000)
@@ -83,7 +85,7 @@ def test_a_body_without_end_is_not_read_to_its_end(service):
     assert service.client.get("/health").status_code == 200
 
 
-def test_an_image_that_needs_too_much_memory_is_refused_and_the_worker_lives_on():
+def test_an_image_that_needs_too_much_memory_is_refused_and_the_worker_lives_on() -> None:
     file = io.BytesIO()
     Image.new("L", (5000, 5000)).save(file, "PNG")
 
@@ -101,7 +103,9 @@ def test_an_image_that_needs_too_much_memory_is_refused_and_the_worker_lives_on(
     asyncio.run(ask())
 
 
-def test_two_embeddings_are_compared_by_their_distance_and_nonsense_is_refused(script_folder):
+def test_two_embeddings_are_compared_by_their_distance_and_nonsense_is_refused(
+    script_folder: Path,
+) -> None:
     faces = {"model_dir": "/nowhere", "model_name": "faces", "threshold": 0.5}
     with served(script_folder, vision={"faces": faces}) as service:
 
@@ -117,11 +121,11 @@ def test_two_embeddings_are_compared_by_their_distance_and_nonsense_is_refused(s
             assert match(number, "0").status_code == 400
 
 
-def test_a_form_without_its_file_says_so(service):
+def test_a_form_without_its_file_says_so(service: Service) -> None:
     answer = service.client.post("/v1/images/analysis", files={"other": ("x", b"y")})
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "file")
 
 
-def test_what_a_site_does_not_serve_is_not_there(service):
+def test_what_a_site_does_not_serve_is_not_there(service: Service) -> None:
     assert service.client.post("/v1/faces/embedding", content=picture()).status_code == 404
     assert service.client.post("/v1/audio/speech", json={"input": "x"}).status_code == 404
