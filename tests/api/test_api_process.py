@@ -23,8 +23,9 @@ from reference_stack.hospital.clinicians import clinician_password, generate_cli
 from reference_stack.hospital.seed import SeedConflictError, SeedSummary, seed_hospital
 from reference_stack.hospital.seed import main as seed_main
 from tests.api.api_server import CLINICIANS, HOSPITAL_SECRET, PATIENTS, SEED, api_settings
-from tests.api.postgres_server import PostgresServer, free_port
+from tests.api.postgres_server import PostgresServer
 from tests.api.upstream import DEADLINE_S, wait_until
+from tests.ports import free_port
 
 pytestmark = pytest.mark.servers
 

@@ -112,7 +112,7 @@ attempts = st.lists(
 
 @settings(max_examples=50, deadline=None)
 @given(attempts, st.randoms(use_true_random=False))
-def test_the_order_of_the_rows_does_not_matter(found: list, random: Any) -> None:  # type: ignore[type-arg,no-untyped-def]
+def test_the_order_of_the_rows_does_not_matter(found: list, random: Any) -> None:  # type: ignore[type-arg]
     mixed = list(found)
     random.shuffle(mixed)
     straight = recovery(table(*found), "write", LANDED_S, LONG_AFTER_S)

@@ -15,7 +15,8 @@ from reference_stack.addresses import Endpoint
 from reference_stack.bucket.client import BACKUPS, client_environment
 from reference_stack.database.backup import BackupStore, reachable
 from reference_stack.database.wal_archive import ArchiveSettings
-from tests.api.postgres_server import PostgresServer, free_port, initialise, running
+from tests.api.postgres_server import PostgresServer, initialise, running
+from tests.ports import free_port
 from tests.waiting import wait_for
 
 PASSWORD = "test"

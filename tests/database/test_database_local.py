@@ -21,8 +21,8 @@ from reference_stack.database.health import problems
 from reference_stack.database.lag import replication_lag_s
 from reference_stack.database.restore import restored
 from reference_stack.handle import StackHandle
-from tests.api.postgres_server import free_port
 from tests.database.ledger import LedgerWriter, rows_at, stack_of, tell, wait_until_whole
+from tests.ports import free_port
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]

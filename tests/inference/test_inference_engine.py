@@ -8,10 +8,10 @@ import pytest
 
 from reference_stack.inference.generation import Delta, Failed, Finished
 from reference_stack.inference.jobs import QueueFullError, UnavailableError
-from tests.inference.conftest import MakeBench
 from tests.inference.inference_bench import (
     SCRIPT,
     FailingDecoder,
+    MakeBench,
     Receiver,
     StuckDecoder,
     mlx_loader,

@@ -7,9 +7,8 @@ from typing import Any
 import openai
 import pytest
 
-from tests.inference.conftest import MakeService
 from tests.inference.inference_bench import SCRIPT, wait_until
-from tests.inference.service_bench import HELLO, Service
+from tests.inference.service_bench import HELLO, MakeService, Service
 
 MakeClient = Callable[..., tuple[Service, openai.OpenAI]]
 

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from reference_stack.inference.generation import GenerationRequest
-from tests.inference.conftest import MakeBench
-from tests.inference.inference_bench import Bench, Receiver, mlx_loader, with_decoder
+from tests.inference.inference_bench import Bench, MakeBench, Receiver, mlx_loader, with_decoder
 
 SYSTEM = "the nurse will call the doctor before the night is over"
 QUESTIONS = ["who has a fever?", "and the night?", "call the nurse", "is it over"]

@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.inference.conftest import MakeService
 from tests.inference.inference_bench import (
     SCRIPT,
     FailingDecoder,
@@ -17,7 +16,7 @@ from tests.inference.inference_bench import (
     mlx_loader,
     wait_until,
 )
-from tests.inference.service_bench import HELLO, PATH
+from tests.inference.service_bench import HELLO, PATH, MakeService
 
 
 def _events(response: httpx.Response) -> list[dict]:

@@ -30,7 +30,7 @@ def child(**settings: Any):
         process.close()
 
 
-def ask(process: ChildProcess, task: str, timeout_s: float = DEADLINE_S):
+def ask(process: ChildProcess, task: Any, timeout_s: float = DEADLINE_S):
     return asyncio.run(process.call(task, timeout_s))
 
 

@@ -13,8 +13,7 @@ import pytest
 
 from reference_stack.speech.audio import RATE, write_audio
 from tests.inference.inference_bench import SCRIPT, wait_until
-from tests.inference.service_bench import HELLO, PATH, Service, served
-from tests.speech.conftest import MakeService
+from tests.inference.service_bench import HELLO, PATH, MakeService, Service, served
 
 pytestmark = pytest.mark.servers
 

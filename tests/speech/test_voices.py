@@ -13,8 +13,7 @@ import openai
 import pytest
 
 from reference_stack.speech.audio import read_audio
-from tests.inference.service_bench import Service, served
-from tests.speech.conftest import MakeService
+from tests.inference.service_bench import MakeService, Service, served
 
 PROGRAM = shutil.which("espeak-ng")
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="needs espeak-ng")

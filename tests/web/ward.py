@@ -23,9 +23,10 @@ from reference_stack.hospital.clinicians import (
     generate_clinicians,
 )
 from tests.api.api_server import HOSPITAL_SECRET, api_settings
-from tests.api.postgres_server import PostgresServer, free_port
+from tests.api.postgres_server import PostgresServer
 from tests.api.relay import Relay
 from tests.api.upstream import Upstream, wait_until
+from tests.ports import free_port
 
 START_DEADLINE_S: Final = 180.0
 
