@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from reference_stack.database import patroni
+from reference_stack.database.dead_peers import libpq_environment
 from reference_stack.database.failure_detector import Settings, target
 from reference_stack.rendering import DATABASE_NAME, SiteContext, database_url
 from reference_stack.site.description import ServiceSpec
@@ -43,5 +44,6 @@ def failure_detector_services(context: SiteContext) -> list[ServiceSpec]:
             "failure-detector",
             "reference_stack.database.failure_detector",
             settings.model_dump(mode="json"),
+            libpq_environment(context),
         )
     ]

@@ -8,6 +8,7 @@ import yaml
 
 from reference_stack.database import etcd, patroni
 from reference_stack.database.backup_render import archive_parameters, backup_settings
+from reference_stack.database.dead_peers import libpq_environment
 from reference_stack.database.keeper import KeeperSettings
 from reference_stack.fallback.render import gated
 from reference_stack.rendering import SiteContext, database_url, scratch_link
@@ -52,12 +53,12 @@ def database_services(context: SiteContext) -> list[ServiceSpec]:
         parameters=archive_parameters(context),
     )  # fmt: skip
     path = context.write("patroni.yml", yaml.safe_dump(document, sort_keys=False))
-    environment = {}
+    environment = libpq_environment(context)
     standby = context.design.database.cloud_standby
     if standby and standby.site == context.site and not context.addresses.one_address_per_site:
         # The hospital's servers then differ in their ports, which Patroni's password file cannot
         # say; libpq reads this instead.
-        environment = {"PGPASSWORD": context.secret("replication")}
+        environment["PGPASSWORD"] = context.secret("replication")
     return [
         context.service(
             "patroni", gated(context, [sys.executable, "-m", "patroni", path]), environment
