@@ -22,6 +22,8 @@ from tests.reports.fixtures import (
     write_situation,
 )
 
+pytestmark = pytest.mark.long
+
 PAGES = ("promises", "failover", "predictions", "runs")
 TIMEOUT_S = 120
 

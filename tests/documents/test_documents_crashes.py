@@ -208,6 +208,7 @@ TestDocumentsThroughLosses.settings = settings(
     max_examples=50, stateful_step_count=20, deadline=None, derandomize=True,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
+TestDocumentsThroughLosses.pytestmark = [pytest.mark.long]
 
 
 class Unlucky(random.Random):

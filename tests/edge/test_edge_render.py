@@ -41,6 +41,7 @@ def services(design: Design, kind: Network, directory: Path, site: str) -> list[
     return [service.name for service in make(context)]
 
 
+@pytest.mark.servers
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("overrides", [(), ("edge.routing=roundrobin", "edge.tls=false")])
 @pytest.mark.parametrize(
