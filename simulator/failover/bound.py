@@ -30,11 +30,19 @@ def failover_bound_s(
     ``dual-m3-ultra``'s settings a write waits at most 9 (failure detector) + 0.5 (it acts)
     + 2 (peers) + 3 (promotion) + 1 (check) + 0.3 (reconnection) + 1.5 (client) = 17.3 s after a
     power loss; without the detector, with 20 (lease) + 0.5 instead of 9.5, 28.3 s.
+
+    Without a ``primary`` it holds wherever the primary is: nodes change places, and the standby's
+    site may then be the one that serves the API.
     """
+    primaries = design.database.sites if primary is None else (primary,)
     return {
-        fault: _by_operation(design, resolve(design, fault, primary))
+        fault: _worst([_by_operation(design, resolve(design, fault, site)) for site in primaries])
         for fault in (faults_of(design) if faults is None else faults)
     }
+
+
+def _worst(bounds: Sequence[dict[str, float]]) -> dict[str, float]:
+    return {operation: max(bound[operation] for bound in bounds) for operation in OPERATIONS}
 
 
 def _by_operation(design: Design, terms: Terms) -> dict[str, float]:

@@ -41,7 +41,7 @@ def test_the_outages_bound_holds_and_is_reached(name: str) -> None:
     """For clients that first try at any moment of it."""
     design = variant(name)
     for fault in faults_of(design):
-        bounds = failover_bound_s(design, [fault])[fault]
+        bounds = failover_bound_s(design, [fault], design.database.sites[0])[fault]
         found = courses(name, fault)
         for operation in REQUESTS:
             worst = sorted(found, key=lambda c: (c.writes_s, c.reads_s, c.api_s, c.chat_s))
@@ -59,7 +59,7 @@ def test_the_outages_bound_holds_and_is_reached(name: str) -> None:
 def test_the_outages_bound_is_not_exceeded_by_random_faults(name: str) -> None:
     design = variant(name)
     for fault in faults_of(design):
-        bounds = failover_bound_s(design, [fault])[fault]
+        bounds = failover_bound_s(design, [fault], design.database.sites[0])[fault]
         for course in courses(name, fault)[:60]:
             for operation in REQUESTS:
                 longest_s = longest_outage_s(design, fault, course, operation, clients=200)

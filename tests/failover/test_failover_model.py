@@ -57,7 +57,7 @@ def draws(design: Design, fault: FaultName, count: int = 400) -> list[Circumstan
 
 
 def test_bounds_are_the_sums_one_can_do_by_hand() -> None:
-    bounds = failover_bound_s(load_design("dual-m3-ultra", [WITHOUT_DATABASE]))
+    bounds = failover_bound_s(load_design("dual-m3-ultra", [WITHOUT_DATABASE]), primary="mac-1")
     # Checks: 5 + 3·2 + 2·0.5 = 12 s, then a connection attempt of 2 s and the client's pause.
     assert bounds["primary-power-loss"]["chat"] == pytest.approx(12 + 2 + 1.5)
     # The failure detector's checks: 2 + 3·2 + 2·0.5 = 9 s; half a second to revoke the lease.
@@ -200,6 +200,20 @@ def test_two_voters_cannot_elect_and_only_the_chat_comes_back() -> None:
     assert (math.isinf(bounds[fault]["read"]), bounds[fault]["chat"] <= 16) == (True, True)
     assert math.isinf(bounds["standby-power-loss"]["write"])
     assert any("D-01" in note for note in notes(design))
+
+
+def test_a_bound_holds_wherever_the_primary_is() -> None:
+    """After one failover the standby's site is the one whose API serves."""
+    local = load_design("local", [WITHOUT_DATABASE])
+    fault: FaultName = "standby-power-loss"
+    first, second = (
+        failover_bound_s(local, [fault], primary=site)[fault] for site in local.database.sites
+    )
+    assert first["read"] == 0.0 < second["read"]
+    assert failover_bound_s(local, [fault])[fault] == second
+    samples = failover_samples(local, seed=1, replications=60, primary="mac-2", faults=[fault])
+    writes = samples[samples.operation == "write"].outage_s
+    assert first["write"] < writes.max() <= second["write"]
 
 
 def test_chat_does_not_notice_the_loss_of_a_primary_on_the_other_site() -> None:
