@@ -7,15 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
 
-from architecture import load_design
 from architecture.errors import InputError
 from reference_stack.addresses import AddressPlan, plan
 from reference_stack.errors import StackError
@@ -23,7 +21,6 @@ from reference_stack.site.cgroup import SiteGroup, cgroup_root
 from reference_stack.site.description import ServiceSpec, SiteSpec
 from reference_stack.site.network import SiteNetwork, best_network
 from reference_stack.site.process import SiteProcess
-from tests.stack.test_render import rendered
 from tests.waiting import wait_for
 
 pytestmark = [
@@ -53,40 +50,6 @@ with socket.create_server((here, 8)) as server:
                 connection.recv(1)
             except OSError:
                 pass
-"""
-
-#: As much of a PostgreSQL server as a client needs to connect; it never answers a question.
-SERVER = """
-import socket, sys
-def message(kind, body):
-    return kind + (len(body) + 4).to_bytes(4, "big") + body
-told = {"server_version": "15.0", "server_encoding": "UTF8", "client_encoding": "UTF8",
-        "DateStyle": "ISO, MDY", "integer_datetimes": "on", "standard_conforming_strings": "on"}
-with socket.create_server((sys.argv[1], 5432)) as server:
-    print("listening", flush=True)
-    connection, _ = server.accept()
-    connection.recv(1000)
-    connection.sendall(
-        message(b"R", bytes(4))
-        + b"".join(message(b"S", f"{name}\\0{value}\\0".encode()) for name, value in told.items())
-        + message(b"Z", b"I")
-    )
-    sys.stdin.read()
-"""
-#: Connects as Patroni does, and asks when it is told to.
-CLIENT = """
-import sys
-import psycopg2
-connection = psycopg2.connect(
-    host=sys.argv[1], port=5432, user="postgres", dbname="postgres", connect_timeout=10,
-    sslmode="disable", gssencmode="disable", options="-c statement_timeout=2000",
-)
-print("connected", flush=True)
-sys.stdin.readline()
-try:
-    connection.cursor().execute("SELECT pg_catalog.pg_is_in_recovery()")
-except psycopg2.OperationalError as error:
-    print(error, flush=True)
 """
 
 
@@ -241,42 +204,6 @@ def test_a_site_frozen_by_its_control_group_is_silent_until_it_is_thawed(
     site.freeze()
     site.kill()
     assert site.status()["state"] == "dead"
-
-
-@pytest.mark.parametrize("service", ["patroni", "failure-detector"])
-def test_a_question_to_a_server_that_lost_its_power_is_given_up_in_seconds(
-    hospital: Hospital, tmp_path: Path, service: str
-) -> None:
-    """TCP alone would send it again for a quarter of an hour, and nobody be promoted meanwhile."""
-    rendered(load_design("local"), tmp_path / "stack")
-    site = "edge" if service == "failure-detector" else "mac-2"
-    spec = SiteSpec.model_validate_json((tmp_path / "stack" / site / "site.json").read_text())
-    (environment,) = (one.environment for one in spec.services if one.name == service)
-    powered = hospital.sites["gcp"]._process
-    assert powered is not None
-    address = hospital.addresses.address("gcp")
-    inside = ["nsenter", f"--net=/proc/{powered.pid}/ns/net", sys.executable, "-c", SERVER, address]
-    client_argv = [sys.executable, "-c", CLIENT, address]
-    with piped(inside, {}) as server, piped(client_argv, environment) as client:
-        assert server.stdout is not None
-        assert client.stdout is not None
-        assert server.stdout.readline() == "listening\n"
-        assert client.stdout.readline() == "connected\n"
-        hospital.sites["gcp"].lose_power()
-        words, _ = client.communicate("\n", timeout=120)
-    assert "could not receive data from server" in words
-
-
-@contextmanager
-def piped(argv: Sequence[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(
-        argv, env={**os.environ, **environment}, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    ) as process:  # fmt: skip
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 def test_nothing_is_left_when_the_network_is_closed(tmp_path: Path) -> None:
