@@ -37,27 +37,21 @@ class Ward:
 class Caller(User):
     """A user of the load: logs in, asks, asks again when no answer comes, and records it all.
 
-    ``number`` is its column ``user``, ``journey`` that of the ``requests`` table; ``timeout_s`` and
-    ``chat_timeout_s`` bound one attempt.
+    ``number`` is its column ``user``, ``journey`` that of the ``requests`` table.
     """
 
     abstract = True
     wait_time = constant(0)
     ward: ClassVar[Ward]
 
-    def __init__(
-        self, environment: Any, *, number: int, username: str, journey: str,
-        timeout_s: float, chat_timeout_s: float,
-    ) -> None:  # fmt: skip
+    def __init__(self, environment: Any, *, number: int, username: str, journey: str) -> None:
         super().__init__(environment)
         settings = self.ward.settings
         self._number = number
         self._username = username
         self._journey = journey
-        self._timeout_s = timeout_s
-        self._chat_timeout_s = chat_timeout_s
-        client = settings.design.workload.client
-        self._line = Line(settings.urls, client, settings.certificate_authority)
+        self._client = settings.design.workload.client
+        self._line = Line(settings.urls, self._client, settings.certificate_authority)
         self._token = ""
         self._requests = 0
         self._streams = Streams(settings.seed, number)
@@ -75,10 +69,9 @@ class Caller(User):
 
     def _until_answered(self, call: Call, intended_s: float) -> Answer:
         """Try until the answer is final or the client's attempts are used up; the last answer."""
-        client = self.ward.settings.design.workload.client
         request_id = call.key or str(self._request_id())
         answer = Answer()
-        for number in range(1, client.attempts + 1):
+        for number in range(1, self._client.attempts + 1):
             answer = self._attempt(call, request_id, number, intended_s)
             if not worth_repeating(answer.outcome, answer.status):
                 return answer
@@ -87,12 +80,12 @@ class Caller(User):
                     return answer
                 self._log_in(time.monotonic())
             else:
-                self._wait_until(time.monotonic() + self._retry_pause_s(client.retry_backoff_s))
+                self._wait_until(time.monotonic() + self._retry_pause_s())
         return answer
 
-    def _retry_pause_s(self, mean_s: float) -> float:
+    def _retry_pause_s(self) -> float:
         """Uniform on 0.5 to 1.5 times the mean, so that clients don't come back in step."""
-        return float(self._pausing.uniform(0.5, 1.5)) * mean_s
+        return float(self._pausing.uniform(0.5, 1.5)) * self._client.retry_backoff_s
 
     def _request_id(self) -> UUID:
         self._requests += 1
@@ -101,7 +94,7 @@ class Caller(User):
     def _attempt(self, call: Call, request_id: str, number: int, intended_s: float) -> Answer:
         answer = Answer()
         sent_s = time.monotonic()
-        timeout_s = self._chat_timeout_s if call.streamed else self._timeout_s
+        timeout_s = self._client.chat_timeout_s if call.streamed else self._client.timeout_s
         try:
             attempt(self._line, call, self._token, timeout_s, answer)
         finally:

@@ -30,12 +30,10 @@ class Clinician(Caller):
 
     def __init__(self, environment: Any) -> None:
         settings = self.ward.settings
-        client = settings.design.workload.client
         number = next(self.ward.numbers) % settings.users
         super().__init__(
-            environment, number=number, username=settings.usernames[number], journey="",
-            timeout_s=client.timeout_s, chat_timeout_s=client.chat_timeout_s,
-        )  # fmt: skip
+            environment, number=number, username=settings.usernames[number], journey=""
+        )
         streams = self._streams
         self._notes = 0
         self._first_round = True

@@ -31,10 +31,9 @@ class Prober(Caller):
 
     def __init__(self, environment: Any) -> None:
         settings = self.ward.settings
-        client = settings.design.workload.client
         super().__init__(
             environment, number=settings.users, username=settings.usernames[0],
-            journey=PROBE_JOURNEY, timeout_s=client.timeout_s, chat_timeout_s=client.chat_timeout_s,
+            journey=PROBE_JOURNEY,
         )  # fmt: skip
         self._asked_s = -math.inf
 
