@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from pathlib import Path
+
+from reference_stack.durable import sync
 
 #: Of the store's folder; a crash leaves what it was writing here, and the next start clears it.
 PARTIAL = "partial"
@@ -52,7 +53,7 @@ class Disk:
 
     def sync_file(self, partial: Path) -> None:
         """Step 2: the content on the disk."""
-        _sync(partial)
+        sync(partial)
 
     def rename(self, partial: Path, path: Path) -> None:
         """Step 3: the name, perhaps only in memory."""
@@ -60,12 +61,4 @@ class Disk:
 
     def sync_folder(self, folder: Path) -> None:
         """Step 4: the name on the disk."""
-        _sync(folder)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(folder)

@@ -26,8 +26,8 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from reference_stack import plain_http
+from reference_stack.durable import sync
 from reference_stack.errors import StackError
-from reference_stack.fallback.journal import sync_folder
 from reference_stack.fallback.salvage import salvage
 from reference_stack.fallback.settings import GateSettings, load_settings
 from reference_stack.fallback.standalone import (
@@ -191,7 +191,7 @@ class Gate:
             number += 1
             data.rename(data.with_name(f"{data.name}.kept-{epoch}.{number}"))
         # The report must not outlive the name.
-        sync_folder(data.parent)
+        sync(data.parent)
         return f"{data.name}.kept-{epoch}.{number}"
 
     def _say(self, words: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
+from reference_stack.durable import sync
 from reference_stack.errors import StackError
 from reference_stack.fallback.state import Entry, Kind, State, follow
 
@@ -44,7 +45,7 @@ class Journal:
             raise JournalHeldError(
                 f"{self._path}: another process leads (the controller lives?)"
             ) from None
-        sync_folder(folder)
+        sync(folder)
         self._state = State(nodes)
         for entry in self._read():
             self._state = follow(self._state, entry)
@@ -104,12 +105,3 @@ def entries(folder: Path) -> list[Entry]:
     except FileNotFoundError:
         return []
     return [Entry.model_validate_json(line) for line in whole.splitlines()]
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
